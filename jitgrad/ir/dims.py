@@ -1,0 +1,329 @@
+"""Symbolic dims: integers and polynomials over symbols, floordiv and mod, in one canonical form.
+
+A static dim is a Python int. A symbolic one is a `Dim`, interned, so that `is` (and `==`) decides
+equality of canonical forms: sound, but incomplete (`(n*n)//n` is not found equal to `n`); what
+cannot be decided is for the caller to guard. A `Dim` is deliberately no subclass of int: C code
+reads those without asking, and no guard would be recorded.
+
+The same expressions index kernels: there the symbols are loop variables.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Union
+from weakref import WeakValueDictionary
+
+from ..errors import JitgradError
+
+# A monomial is a sorted tuple of atoms (repeated for powers); an atom is a symbol's name or
+# ("//" | "%", numerator, denominator).
+Mono = tuple
+DimLike = Union[int, "Dim"]
+
+_interned: WeakValueDictionary[tuple, Dim] = WeakValueDictionary()
+
+
+def _key(mono: Mono) -> tuple:
+    return (len(mono), [a if isinstance(a, str) else _atom_text(a) for a in mono])
+
+
+def _atom_text(atom: Any) -> str:
+    if isinstance(atom, str):
+        return atom
+    kind, a, b = atom
+    return f"({a}){kind}({b})" if isinstance(b, Dim) else f"({a}){kind}{b}"
+
+
+class Dim:
+    """A symbolic dim in canonical form: a sum of integer multiples of monomials.
+
+    >>> n = symbol("n")
+    >>> 2 * (n + 1) - n
+    n + 2
+    >>> (4 * n + 8) // 4
+    n + 2
+    >>> n + 1 is 1 + n
+    True
+    """
+
+    __slots__ = ("__weakref__", "_hash", "terms")
+    terms: tuple[tuple[Mono, int], ...]
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    # equality is identity: the default, and what interning makes true
+    def __bool__(self) -> bool:
+        raise JitgradError(f"the truth of the symbolic dim {self} is not known")
+
+    def __add__(self, other: DimLike) -> DimLike:
+        if other.__class__ is int:
+            return self if other == 0 else _sum(((self, 1), (other, 1)))
+        return _sum(((self, 1), (other, 1))) if isinstance(other, (int, Dim)) else NotImplemented
+
+    __radd__ = __add__
+
+    def __neg__(self) -> DimLike:
+        return _sum(((self, -1),))
+
+    def __sub__(self, other: DimLike) -> DimLike:
+        return _sum(((self, 1), (other, -1)))
+
+    def __rsub__(self, other: DimLike) -> DimLike:
+        return _sum(((other, 1), (self, -1)))
+
+    def __mul__(self, other: DimLike) -> DimLike:
+        if other.__class__ is int:
+            return self if other == 1 else _sum(((self, int(other)),))
+        if not isinstance(other, (int, Dim)):
+            return NotImplemented
+        out: dict[Mono, int] = {}
+        for m1, c1 in self.terms:
+            for m2, c2 in _terms(other):
+                m = tuple(sorted(m1 + m2, key=_atom_text))
+                out[m] = out.get(m, 0) + c1 * c2
+        return _make(out)
+
+    __rmul__ = __mul__
+
+    def __floordiv__(self, other: DimLike) -> DimLike:
+        return floordiv(self, other)
+
+    def __rfloordiv__(self, other: DimLike) -> DimLike:
+        return floordiv(other, self)
+
+    def __mod__(self, other: DimLike) -> DimLike:
+        return mod(self, other)
+
+    def __rmod__(self, other: DimLike) -> DimLike:
+        return mod(other, self)
+
+    def __repr__(self) -> str:
+        parts = []
+        for mono, c in self.terms:
+            alone = len(mono) == 1 and abs(c) == 1
+            body = "*".join(
+                a if isinstance(a, str) else _atom_text(a) if alone else f"({_atom_text(a)})"
+                for a in mono
+            )
+            if not body:
+                text = str(abs(c))
+            elif abs(c) == 1:
+                text = body
+            else:
+                text = f"{abs(c)}*{body}"
+            sign = ("-" if c < 0 else "") if not parts else (" - " if c < 0 else " + ")
+            parts.append(sign + text)
+        return "".join(parts)
+
+    def __reduce__(self) -> tuple:
+        return parse_dim, (repr(self),)
+
+    def __deepcopy__(self, memo: dict) -> Dim:
+        return self
+
+
+def _terms(d: DimLike) -> tuple[tuple[Mono, int], ...]:
+    if isinstance(d, Dim):
+        return d.terms
+    return (((), int(d)),) if d else ()
+
+
+def _make(terms: dict[Mono, int]) -> DimLike:
+    items = [(m, c) for m, c in terms.items() if c]
+    if not items:
+        return 0
+    if len(items) == 1 and items[0][0] == ():
+        return items[0][1]
+    if len(items) > 1:
+        # constants last, then by degree and name: the way people write them
+        items.sort(key=lambda mc: (mc[0] == (), *_key(mc[0])))
+    key = tuple(items)
+    dim = _interned.get(key)
+    if dim is None:
+        dim = Dim()
+        dim.terms = key
+        dim._hash = hash(key)
+        dim = _interned.setdefault(key, dim)
+    return dim
+
+
+def _sum(parts: Iterable[tuple[DimLike, int]]) -> DimLike:
+    out: dict[Mono, int] = {}
+    for d, k in parts:
+        for m, c in _terms(d):
+            out[m] = out.get(m, 0) + c * k
+    return _make(out)
+
+
+def symbol(name: str) -> Dim:
+    """The dim that stands for one unknown size (or, in kernels, for a loop variable)."""
+    dim = _make({(name,): 1})
+    assert isinstance(dim, Dim)
+    return dim
+
+
+def floordiv(a: DimLike, b: DimLike) -> DimLike:
+    """`a // b` with Python's meaning; whole multiples of an integer `b` come out of the quotient.
+
+    >>> n = symbol("n")
+    >>> floordiv(6 * n + 3, 3), floordiv(n + 5, 2)
+    (2*n + 1, (n + 1)//2 + 2)
+    """
+    if isinstance(a, int) and isinstance(b, int):
+        return a // b
+    if isinstance(b, int):
+        if b == 1:
+            return a
+        if b < 0:
+            return floordiv(-1 * a, -b)
+        whole = {m: c // b for m, c in _terms(a)}
+        rest = _make({m: c % b for m, c in _terms(a)})
+        if isinstance(rest, int):  # 0 <= rest < b
+            return _make(whole)
+        return _make(whole) + _make({(("//", rest, b),): 1})
+    if a is b:
+        return 1
+    if a == 0:
+        return 0
+    return _make({(("//", a, b),): 1})
+
+
+def mod(a: DimLike, b: DimLike) -> DimLike:
+    """`a % b` with Python's meaning."""
+    if isinstance(a, int) and isinstance(b, int):
+        return a % b
+    if isinstance(b, int):
+        if b == 1 or b == -1:
+            return 0
+        if b > 0:
+            a = _make({m: c % b for m, c in _terms(a)})
+            if isinstance(a, int):
+                return a
+    if a is b or a == 0:
+        return 0
+    return _make({(("%", a, b),): 1})
+
+
+def ceildiv(a: DimLike, b: DimLike) -> DimLike:
+    """The least integer not below `a / b`."""
+    return -1 * floordiv(-1 * a, b)
+
+
+def product(dims: Iterable[DimLike]) -> DimLike:
+    """The number of elements of a shape."""
+    out: DimLike = 1
+    for d in dims:
+        out = out * d
+    return out
+
+
+def symbols(d: DimLike, into: set[str] | None = None) -> set[str]:
+    """The names that `d` depends on."""
+    out = set() if into is None else into
+    for mono, _ in _terms(d):
+        for atom in mono:
+            if isinstance(atom, str):
+                out.add(atom)
+            else:
+                symbols(atom[1], out)
+                symbols(atom[2], out)
+    return out
+
+
+def substitute(d: DimLike, env: Mapping[str, DimLike]) -> DimLike:
+    """`d` with symbols replaced; an int when all of them become ints.
+
+    >>> substitute(symbol("n") * 2 + 1, {"n": 5})
+    11
+    """
+    if not isinstance(d, Dim):
+        return d
+    if len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1:
+        atom = d.terms[0][0][0]
+        if isinstance(atom, str):
+            return env.get(atom, d)
+    out: DimLike = 0
+    for mono, c in d.terms:
+        term: DimLike = c
+        for atom in mono:
+            if isinstance(atom, str):
+                term = term * env.get(atom, symbol(atom))
+            else:
+                kind, a, b = atom
+                fn = floordiv if kind == "//" else mod
+                term = term * fn(substitute(a, env), substitute(b, env))
+        out = out + term
+    return out
+
+
+def evaluate(d: DimLike, env: Mapping[str, int]) -> int:
+    """The number that `d` is where every symbol has a value."""
+    out = substitute(d, env)
+    if isinstance(out, Dim):
+        raise JitgradError(f"the dim {d} needs {sorted(symbols(out))}")
+    return out
+
+
+class _Reader:
+    """Recursive descent over `+ - * // % ( )`; never Python's own evaluator."""
+
+    def __init__(self, text: str, make: Callable[[str], DimLike]) -> None:
+        import re
+
+        self.make = make
+        self.tokens = re.findall(r"[A-Za-z_$][\w.$]*|\d+|//|[-+*%()]|\S", text)
+        self.pos = 0
+        self.text = text
+
+    def peek(self) -> str:
+        return self.tokens[self.pos] if self.pos < len(self.tokens) else ""
+
+    def take(self) -> str:
+        self.pos += 1
+        return self.tokens[self.pos - 1] if self.pos <= len(self.tokens) else ""
+
+    def sum(self) -> DimLike:
+        out = self.term()
+        while self.peek() in ("+", "-"):
+            out = out + self.term() if self.take() == "+" else out - self.term()
+        return out
+
+    def term(self) -> DimLike:
+        out = self.atom()
+        while self.peek() in ("*", "//", "%"):
+            kind, right = self.take(), self.atom()
+            if kind == "*":
+                out = out * right
+            else:
+                out = floordiv(out, right) if kind == "//" else mod(out, right)
+        return out
+
+    def atom(self) -> DimLike:
+        tok = self.take()
+        if tok == "-":
+            return -1 * self.atom()
+        if tok == "(":
+            out = self.sum()
+            if self.take() != ")":
+                raise ValueError(f"a ) is missing in the dim {self.text!r}")
+            return out
+        if tok.isdigit():
+            return int(tok)
+        if tok and (tok[0].isalpha() or tok[0] in "_$"):
+            return self.make(tok)
+        raise ValueError(f"not a dim: {self.text!r}")
+
+
+def parse_dim(text: str) -> DimLike:
+    """The dim that prints as `text`.
+
+    >>> parse_dim("2*n + (m + 1)//2 - 3")
+    (m + 1)//2 + 2*n - 3
+    """
+    reader = _Reader(text, symbol)
+    out = reader.sum()
+    if reader.peek():
+        raise ValueError(f"not a dim: {text!r}")
+    return out

@@ -1,0 +1,170 @@
+"""Rows that reduce or scan along axes, and the matrix product."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ...errors import DTypeError, ShapeError
+from ..core import Op, Value
+from ..dims import DimLike
+from ..types import BOOL, TensorType, tensor
+from .base import Case, check_dtype, define
+from .shape import must_match
+
+Types = Sequence[TensorType]
+
+
+def _reduced(name: str, x: TensorType, axes: Sequence[int]) -> tuple[DimLike, ...]:
+    if list(axes) != sorted(set(axes)) or any(not 0 <= a < x.rank for a in axes):
+        raise ShapeError(f"{name} of {x} over axes {tuple(axes)}")
+    return tuple(d for i, d in enumerate(x.shape) if i not in axes)
+
+
+def _reduce_types(cls: str, nonempty: bool = False) -> Any:
+    def rule(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
+        (x,) = types
+        axes = attrs["axes"] if "axes" in attrs else (attrs["axis"],)
+        shape = _reduced(name, x, axes)
+        if cls == "bool":
+            if x.dtype is not BOOL:
+                raise DTypeError(f"{name} takes bools, not {x.dtype}")
+        else:
+            check_dtype(name, x, cls)
+        if nonempty and any(x.shape[a] == 0 for a in axes):
+            raise ShapeError(f"{name} of {x}: an empty axis has no {name}")
+        return (x.with_shape(shape),)
+
+    return rule
+
+
+def _spread(b: Any, v: Value, shape: Sequence[DimLike], axes: Sequence[int]) -> Value:
+    """A reduced value repeated along the axes it lost."""
+    return b.broadcast(v, shape, [i for i in range(len(shape)) if i not in axes])
+
+
+def _reduce_batch(b: Any, op: Op, ins: Sequence[Value], flags: Any, size: DimLike) -> tuple:
+    if "axis" in op.attrs:
+        attrs: dict[str, Any] = {"axis": op.attrs["axis"] + 1}
+    else:
+        attrs = {"axes": tuple(a + 1 for a in op.attrs["axes"])}
+    return (b(op.opdef.name, ins[0], **attrs),)
+
+
+_CASES = (Case(("f64[3, 4]",), {"axes": (0,)}), Case(("f64[3, 4]",), {"axes": (0, 1)}),
+          Case(("f64[2, 3, 4]",), {"axes": (1,)}))  # fmt: skip
+
+define("sum", "reduce", 1, _reduce_types("num"),
+       lambda v, *, axes: np.sum(v, axis=axes, dtype=np.asarray(v).dtype),
+       "sum over axes", attrs={"axes": "ints"}, linear=(0,),
+       transpose=lambda b, op, ct, k: _spread(b, ct, op.operands[0].type.shape, op.attrs["axes"]),
+       batch=_reduce_batch, emit="reduce", cases=_CASES,
+       edges="of nothing 0; may be re-associated, with pairwise-like error")  # fmt: skip
+
+
+def _max_jvp(b: Any, op: Op, tangents: Sequence[Value | None]) -> tuple[Value | None, ...]:
+    (dx,), (x,), axes = tangents, op.operands, op.attrs["axes"]
+    if dx is None:
+        return (None,)
+    shape = x.type.shape
+    top = _spread(b, op.result, shape, axes)
+    hit = b("eq", x, top)
+    if x.type.dtype.is_float:  # a NaN wins, and is not equal to itself
+        hit = b("or", hit, b("isnan", x))
+    one, zero = b.const(1, x.type), b.zeros(x.type)
+    share = b("div", b.select(hit, one, zero),
+              _spread(b, b.sum(b.select(hit, one, zero), axes), shape, axes))  # fmt: skip
+    return (b.sum(b.select(hit, b.mul(dx, share), b.zeros(dx.type)), axes),)
+
+
+for _name, _ref in (("max", np.max), ("min", np.min)):
+    define(_name, "reduce", 1, _reduce_types("any", nonempty=True),
+           (lambda ref: lambda v, *, axes: ref(v, axis=axes))(_ref),
+           f"{_name} over axes; equal elements share the derivative", attrs={"axes": "ints"},
+           jvp=_max_jvp, batch=_reduce_batch, emit="reduce", cases=_CASES,
+           edges="NaN if any element is; of nothing an error")  # fmt: skip
+for _name, _ref in (("any", np.any), ("all", np.all)):
+    define(_name, "reduce", 1, _reduce_types("bool"),
+           (lambda ref: lambda v, *, axes: ref(v, axis=axes))(_ref), f"logical {_name} over axes",
+           attrs={"axes": "ints"}, nondiff="its result is bool", batch=_reduce_batch,
+           emit="reduce", cases=(Case(("bool[3, 4]",), {"axes": (1,)}),))  # fmt: skip
+
+
+def _argmax_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
+    (out,) = _reduce_types("any", nonempty=True)(name, types, attrs, regions)
+    return (tensor("i64", out.shape),)
+
+
+define("argmax", "reduce", 1, _argmax_types, lambda v, *, axis: np.argmax(v, axis=axis),
+       "the first index of the largest element along an axis", attrs={"axis": "int"},
+       nondiff="its result is an integer", batch=_reduce_batch, emit="reduce",
+       cases=(Case(("f64[3, 4]",), {"axis": 1}), Case(("f64[3, 4]",), {"axis": 0})),
+       edges="the first NaN, if there is one")  # fmt: skip
+
+
+def _scan_axis_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
+    _reduced(name, types[0], (attrs["axis"],))
+    check_dtype(name, types[0], "num")
+    return (types[0],)
+
+
+def _cumsum_transpose(b: Any, op: Op, ct: Value, k: int) -> Value | None:
+    if ct.type.dtype is BOOL:
+        return None  # every element before an active one is active: no mask is kept
+    axis = op.attrs["axis"]
+    back = b("reverse", ct, axes=(axis,))
+    return b("reverse", b("cumsum", back, axis=axis), axes=(axis,))
+
+
+define("cumsum", "reduce", 1, _scan_axis_types,
+       lambda v, *, axis: np.cumsum(v, axis=axis, dtype=np.asarray(v).dtype),
+       "running sum along an axis", attrs={"axis": "int"}, linear=(0,),
+       transpose=_cumsum_transpose, batch=_reduce_batch, emit="cumsum",
+       cases=(Case(("f64[3, 4]",), {"axis": 0}), Case(("f64[5]",), {"axis": 0})))  # fmt: skip
+
+
+def _matmul_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
+    x, y = types
+    if x.rank < 2 or y.rank != x.rank or x.dtype is not y.dtype:
+        raise ShapeError(f"matmul of {x} and {y}")
+    check_dtype(name, x, "num")
+    for i, (a, c) in enumerate(zip(x.shape[:-2], y.shape[:-2])):
+        must_match(name, f"axis {i}:", a, c, x, y)
+    (m, k), (k2, n) = (t.shape[-2:][::-1] if flip else t.shape[-2:]
+                       for t, flip in ((x, attrs["ta"]), (y, attrs["tb"])))  # fmt: skip
+    must_match(name, "the inner dim", k, k2, x, y)
+    return (x.with_shape((*x.shape[:-2], m, n)),)
+
+
+def _matmul(v: Any, w: Any, *, ta: bool, tb: bool) -> Any:
+    return np.matmul(np.swapaxes(v, -1, -2) if ta else v, np.swapaxes(w, -1, -2) if tb else w)
+
+
+def _matmul_transpose(b: Any, op: Op, ct: Value, k: int) -> Value | None:
+    if ct.type.dtype is BOOL:
+        return None
+    ta, tb = op.attrs["ta"], op.attrs["tb"]
+    if k == 0:
+        y = op.operands[1]
+        return b("matmul", y, ct, ta=tb, tb=True) if ta else b("matmul", ct, y, ta=False, tb=not tb)
+    x = op.operands[0]
+    return b("matmul", ct, x, ta=True, tb=ta) if tb else b("matmul", x, ct, ta=not ta, tb=False)
+
+
+def _matmul_batch(
+    b: Any, op: Op, ins: Sequence[Value], flags: Sequence[bool], size: DimLike
+) -> tuple:
+    ins = [v if f else b.broadcast_front(v, size) for v, f in zip(ins, flags)]
+    return (b("matmul", *ins, **op.attrs),)
+
+
+define("matmul", "reduce", 2, _matmul_types, _matmul,
+       "product of matrices (or of stacks of them), each transposed first if its flag says so",
+       attrs={"ta": "bool", "tb": "bool"}, linear="all", bilinear=True,
+       transpose=_matmul_transpose, batch=_matmul_batch, emit="matmul",
+       cases=tuple(Case((("f64[4, 3]" if ta else "f64[3, 4]"), ("f64[2, 4]" if tb else "f64[4, 2]")),
+                        {"ta": ta, "tb": tb}) for ta in (False, True) for tb in (False, True))
+       + (Case(("f64[2, 3, 4]", "f64[2, 4, 5]"), {"ta": False, "tb": False}),),
+       edges="an empty inner dim gives zeros")  # fmt: skip
