@@ -152,10 +152,13 @@ def dim_names(types: Iterable[TensorType]) -> tuple[str, ...]:
     return tuple(seen)
 
 
-def reachable(outputs: Iterable[Value], stop: Iterable[Value] = ()) -> list[Op]:
+def reachable(
+    outputs: Iterable[Value], stop: Iterable[Value] = (), since: int = -1
+) -> list[Op]:
     """The operations that `outputs` need, in order; the walk ends at the values in `stop`.
 
-    Linear in the number of operations, without recursion.
+    Operations older than the serial number `since` are left out: none of them can depend on a
+    value made later. Linear in the number of operations, without recursion.
     """
     stopped = {id(v) for v in stop}
     seen: set[int] = set()
@@ -163,7 +166,7 @@ def reachable(outputs: Iterable[Value], stop: Iterable[Value] = ()) -> list[Op]:
     stack = [v.op for v in outputs if v.op is not None and id(v) not in stopped]
     while stack:
         op = stack.pop()
-        if id(op) in seen:
+        if id(op) in seen or op.serial < since:
             continue
         seen.add(id(op))
         found.append(op)
