@@ -1,0 +1,351 @@
+"""Fusion: decides which tensors exist in memory and which ops share a loop nest.
+
+Every op that can be computed at one index (elementwise, broadcasts, transposes, slices, pads …) is
+*inline*: it costs no memory and is computed inside the kernel that uses it. What must exist in
+memory is a *root*: results of the function, operands of library calls and regions, reductions,
+sources of reshapes and gathers, concatenations (written in place, part by part), and values that
+several kernels would otherwise compute again at a price. Roots get a stage (a kernel runs after
+the stages it reads from); roots of one stage and one iteration space become one kernel, so the
+forward and the backward half of a function share their loops.
+
+The decisions are kept as text in the function's `cache["fuse"]` for dumps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ..ir.build import Builder
+from ..ir.core import Block, Function, Op, Value
+from .fuse_build import build_concat, build_kernel, squeezed
+
+REDUCTIONS = frozenset({"sum", "max", "min", "any", "all", "argmax"})
+LIBRARY = frozenset({"matmul", "cumsum", "scatter_add", "cond", "scan", "guard", "require"})
+INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "gather", "fill"})
+_COST = {"div": 4, "sqrt": 6, "select": 1, "constant": 0, "iota": 1, "pow": 40, "sin": 20,
+         "cos": 20, "tanh": 16, "cast": 1}  # fmt: skip
+
+
+def cost_of(op: Op) -> int:
+    """Rough price of one element, in units of an addition."""
+    known = _COST.get(op.opdef.name)
+    if known is not None:
+        return known
+    return 12 if op.opdef.emit == "math" else 1
+
+
+def is_dense(op: Op) -> bool:
+    return op.opdef.name == "constant" and isinstance(op.attrs["value"], np.ndarray)
+
+
+@dataclass(frozen=True, eq=False)
+class Fuse:
+    """fuse{recompute=12}: kernels over named dims. `recompute` is the price (additions an element)
+    up to which a value that several kernels need is computed again rather than stored."""
+
+    name = "fuse"
+    recompute: int = 12
+
+    def run(self, fn: Function) -> Function:
+        notes: list[str] = []
+        body = fuse_block(fn.body, fn.layouts, self.recompute, notes)
+        out = fn.with_body(body)
+        out.cache.update(fn.cache)
+        out.cache["fuse"] = notes
+        return out
+
+
+class _Plan:
+    """What is materialized in a block, and when each root runs."""
+
+    def __init__(self, block: Block, recompute: int) -> None:
+        self.block = block
+        self.roots: dict[int, Value] = {}
+        self.limit = recompute
+        self.users: dict[int, list[Op]] = {}
+        for op in block.ops:
+            for v in op.operands:
+                self.users.setdefault(id(v), []).append(op)
+        self.cost: dict[int, int] = {}
+        self.point: dict[int, int] = {}  # stage of roots reached at the same index
+        self.later: dict[int, int] = {}  # 1 + stage of everything else that must have run
+        self.stage: dict[int, int] = {}
+
+    def need(self, v: Value) -> None:
+        """`v` must exist in memory; through reshapes and refines, what they rename must."""
+        while v.op is not None:
+            if v.op.opdef.name in ("reshape", "refine"):
+                self.roots.pop(id(v), None)
+                self.alias.add(id(v))
+                v = v.op.operands[0]
+                continue
+            if v.op.opdef.name in LIBRARY or is_dense(v.op):
+                return
+            self.roots[id(v)] = v
+            return
+
+    def mandatory(self) -> None:
+        """Roots that no choice can avoid, and the prices of what stays inline."""
+        self.alias: set[int] = set()
+        for op in self.block.ops:
+            name = op.opdef.name
+            if name in LIBRARY:
+                for v in op.operands:
+                    self.need(v)
+            elif name in REDUCTIONS or name in ("concatenate", "wrap_index"):
+                self.roots[id(op.results[0])] = op.results[0]
+            elif name == "gather":
+                self.need(op.operands[0])
+            elif name == "reshape" and squeezed(op.operands[0].type.shape) != squeezed(
+                op.results[0].type.shape
+            ):
+                self.need(op.results[0])
+        for v in self.block.results:
+            self.need(v)
+        for op in self.block.ops:
+            if op.opdef.name in LIBRARY or op.opdef.name in REDUCTIONS:
+                continue
+            total = cost_of(op)
+            for v in op.operands:
+                total += 1 if self.stored(v) else min(self.cost.get(id(v), 1), 1000)
+            self.cost[id(op.results[0])] = total
+            out = op.results[0]
+            if total > self.limit and not self.stored(out) and self._spread(op):
+                self.need(out)
+
+    def _spread(self, op: Op) -> bool:
+        """Would index maps between `op` and its users compute it many times over?"""
+        users = self.users.get(id(op.results[0]), ())
+        moved = [u for u in users if u.opdef.name in INDEX or u.opdef.name == "reshape"]
+        if moved and len(users) > 1:
+            return any(u.opdef.name != "broadcast" or not _prefix(u) for u in moved)
+        return any(u.opdef.name == "broadcast" and not _prefix(u) and _grows(u) for u in moved)
+
+    def stored(self, v: Value) -> bool:
+        if v.op is None or id(v) in self.roots or id(v) in self.alias:
+            return True
+        return v.op.opdef.name in LIBRARY or is_dense(v.op)
+
+    def schedule(self) -> None:
+        """Stages: ASAP; equal only for roots read at their own index."""
+        point, later, stage = self.point, self.later, self.stage
+        point.clear(), later.clear(), stage.clear()
+        for op in self.block.ops:
+            name = op.opdef.name
+            p = -1
+            n = 0
+            for v in op.operands:
+                k = id(v)
+                p = max(p, point.get(k, -1))
+                n = max(n, later.get(k, 0))
+            if name in LIBRARY or name == "concatenate" or id(op.results[0]) in self.alias:
+                # reads memory as it is: whatever it reads was finished before
+                s = max(n, p + 1)
+                if op.results and id(op.results[0]) in self.alias:
+                    for v in op.results:  # the alias is there as soon as its source is
+                        point[id(v)], later[id(v)] = -1, s
+                    continue
+                stage[id(op)] = s
+                for v in op.results:
+                    point[id(v)], later[id(v)] = -1, s + 1
+                continue
+            out = id(op.results[0])
+            if name in INDEX or name == "reshape":
+                p, n = -1, max(n, p + 1)
+            if out in self.roots:
+                s = max(n, p)
+                stage[id(op)] = s
+                # a reduction's result is not there before its loop ends
+                p, n = (-1, s + 1) if name in REDUCTIONS else (s, 0)
+            point[out], later[out] = p, n
+
+    def shared(self) -> bool:
+        """Store what kernels of different stages or spaces would each compute; True if any."""
+        groups: dict[int, set] = {}
+        found = False
+        for op in reversed(self.block.ops):
+            name = op.opdef.name
+            if name in LIBRARY:
+                continue
+            out = op.results[0]
+            if id(out) in self.roots:
+                shape = op.operands[0].type.shape if name in REDUCTIONS else out.type.shape
+                mine: set = {(self.stage[id(op)], shape)}
+            else:
+                mine = groups.get(id(out), set())
+                if len(mine) > 1 and self.cost[id(out)] > self.limit and not self.stored(out):
+                    self.need(out)
+                    found = True
+            for v in op.operands:
+                if v.op is not None and not self.stored(v):
+                    have = groups.get(id(v))
+                    if have is None:
+                        groups[id(v)] = mine
+                    elif have is not mine and not mine <= have:
+                        groups[id(v)] = have | mine
+        return found
+
+
+def _prefix(u: Op) -> bool:
+    """A broadcast whose source runs along the outermost axes: computed once an outer iteration."""
+    return u.attrs["dims"] == tuple(range(len(u.attrs["dims"])))
+
+
+def _grows(u: Op) -> bool:
+    return u.results[0].type.size != u.operands[0].type.size
+
+
+def fuse_block(block: Block, layouts: Sequence[str], recompute: int, notes: list[str]) -> Block:
+    """The block as kernels and library calls. Results come out as distinct fresh buffers."""
+    block = _own_buffers(block, layouts)
+    plan = _Plan(block, recompute)
+    plan.mandatory()
+    plan.schedule()
+    if plan.shared():
+        plan.schedule()
+    strided = {id(p) for p, how in zip(block.params, layouts) if how == "strided"}
+    env: dict[int, Value] = {}
+    ops: list[Op] = []
+    aliases: dict[int, list[Op]] = {}
+    for op in block.ops:
+        if op.results and id(op.results[0]) in plan.alias:
+            aliases.setdefault(id(op.operands[0]), []).append(op)
+
+    def define_value(old: Value, new: Value) -> None:
+        """`new` holds what `old` was; and so do the reshapes of it."""
+        stack = [(old, new)]
+        while stack:
+            old, new = stack.pop()
+            env[id(old)] = new
+            for a in aliases.get(id(old), ()):
+                made = Builder(a.loc, a.made_by).make(a.opdef, (new,), a.attrs)
+                ops.append(made)
+                stack.append((a.results[0], made.results[0]))
+
+    for p in block.params:
+        define_value(p, p)
+    for unit in _units(plan):
+        if isinstance(unit, Op):
+            regions = tuple(
+                fuse_block(r, ("c",) * len(r.params), recompute, notes) for r in unit.regions
+            )
+            ins = tuple([env[id(v)] for v in unit.operands])
+            made = Builder(unit.loc, unit.made_by).make(unit.opdef, ins, unit.attrs, regions)
+            ops.append(made)
+            for old, new in zip(unit.results, made.results):
+                define_value(old, new)
+            continue
+        build = build_concat if unit[0].opdef.name == "concatenate" else build_kernel
+        kernel, before, views = build(unit, env, strided)
+        ops += before
+        ops.append(kernel)
+        for root, new, view in zip(unit, kernel.results, views):
+            if view is not None:
+                new = view(new)
+                assert new.op is not None
+                ops.append(new.op)
+            define_value(root.results[0], new)
+        notes.append(_note(unit, kernel))
+    return Block(block.params, ops, [env[id(v)] for v in block.results])
+
+
+def _base(v: Value) -> Value:
+    while v.op is not None and v.op.opdef.name in ("reshape", "refine"):
+        v = v.op.operands[0]
+    return v
+
+
+def _own_buffers(block: Block, layouts: Sequence[str]) -> Block:
+    """Copies where a result would be a parameter, a constant or the same memory as another, and
+    where strided memory is needed in one piece."""
+    extra: list[Op] = []
+    seen: set[int] = set()
+    results = []
+    for v in block.results:
+        base = _base(v)
+        if base.op is None or is_dense(base.op) or id(base) in seen:
+            op = Builder(None, "fuse").op("identity", v)
+            extra.append(op)
+            v = op.results[0]
+        seen.add(id(_base(v)))
+        results.append(v)
+    strided = {id(p) for p, how in zip(block.params, layouts) if how == "strided"}
+    ops: list[Op] = []
+    if strided:
+        ops = _pack(block, strided)
+    return Block(block.params, (*(ops or block.ops), *extra), results)
+
+
+def _pack(block: Block, strided: set[int]) -> list[Op]:
+    """Strided parameters copied once for the ops that need contiguous memory."""
+    ops: list[Op] = []
+    packed: dict[int, Value] = {}
+    renamed: dict[int, Value] = {}
+    for op in block.ops:
+        whole = op.opdef.name in LIBRARY or op.opdef.name in ("reshape", "refine")
+        if whole and any(id(v) in strided for v in op.operands):
+            for v in op.operands:
+                if id(v) in strided and id(v) not in packed:
+                    copy = Builder(None, "fuse").op("identity", v)
+                    ops.append(copy)
+                    packed[id(v)] = copy.results[0]
+            ins = tuple([packed.get(id(v), renamed.get(id(v), v)) for v in op.operands])
+        else:
+            ins = tuple([renamed.get(id(v), v) for v in op.operands])
+        if ins != op.operands:
+            made = Builder(op.loc, op.made_by).make(op.opdef, ins, op.attrs, op.regions)
+            for old, new in zip(op.results, made.results):
+                renamed[id(old)] = new
+            op = made
+        ops.append(op)
+    return ops
+
+
+def _units(plan: _Plan) -> list[Any]:
+    """Library calls, and lists of root ops that share a kernel, in an order that works."""
+    units: list[tuple[int, int, Any]] = []
+    groups: dict[Any, list[Op]] = {}
+    pending: list[Op] = []
+    spaces: dict[Any, list[Op]] = {}
+    for op in plan.block.ops:
+        name = op.opdef.name
+        if name in LIBRARY or (is_dense(op) and plan.users.get(id(op.results[0]))):
+            units.append((plan.stage.get(id(op), -1), op.serial, op))
+        elif not op.results or id(op.results[0]) not in plan.roots:
+            continue
+        elif name == "concatenate":
+            units.append((plan.stage[id(op)], op.serial, [op]))
+        elif name in REDUCTIONS:
+            shape = op.operands[0].type.shape
+            axes = op.attrs["axes"] if "axes" in op.attrs else (op.attrs["axis"],)
+            s = plan.stage[id(op)]
+            group = groups.get((s, shape, axes))
+            if group is None:
+                group = groups[s, shape, axes] = []
+                units.append((s, op.serial, group))
+                spaces.setdefault((s, shape), group)
+            group.append(op)
+        else:
+            pending.append(op)
+    for op in pending:
+        s, shape = plan.stage[id(op)], op.results[0].type.shape
+        group = spaces.get((s, shape))
+        if group is None:
+            group = spaces[s, shape] = []
+            units.append((s, op.serial, group))
+        group.append(op)
+    for _, _, unit in units:
+        if isinstance(unit, list):
+            unit.sort(key=lambda op: op.serial)
+    units.sort(key=lambda u: u[:2])
+    return [u for _, _, u in units]
+
+
+def _note(unit: Sequence[Op], kernel: Op) -> str:
+    roots = ", ".join(f"{op.opdef.name}: {op.results[0].type}" for op in unit[:6])
+    more = f" and {len(unit) - 6} more" if len(unit) > 6 else ""
+    return f"kernel over {len(kernel.operands)} inputs computes {roots}{more}"

@@ -1,0 +1,483 @@
+"""Builds kernels: a loop nest over the space of its roots, with everything inline computed in it.
+
+A value is computed at an index, a tuple of dims over loop variables; index ops (transpose, slice,
+broadcast …) turn the index of their result into that of their operand and vanish. What does not
+depend on an inner variable is computed outside its loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from ..ir.build import Builder
+from ..ir.core import Block, Op, Value
+from ..ir.dims import Dim, DimLike, product, symbol, symbols
+from ..ir.ops import TABLE
+from ..ir.types import TensorType, tensor
+
+Index = tuple[DimLike, ...]
+Env = Mapping[int, Value]
+View = Callable[[Value], Value]
+_VARS = [symbol(f"i{k}") for k in range(64)]
+
+
+def squeezed(shape: Sequence[DimLike]) -> tuple[DimLike, ...]:
+    return tuple(d for d in shape if d.__class__ is Dim or d != 1)
+
+
+class Nest:
+    """One loop nest under construction; `levels[k]` holds what runs inside the k-th loop."""
+
+    def __init__(self, buffers: Buffers, space: Sequence[DimLike], reduced: Sequence[int]) -> None:
+        self.buffers = buffers
+        real = [a for a, d in enumerate(space) if d.__class__ is Dim or d != 1]
+        kept = [a for a in real if a not in reduced]
+        inner = [a for a in real if a in reduced]
+        self.order = kept + inner
+        self.kept = len(kept)
+        # the last axis is the contiguous one: its iterations become the lanes
+        self.vector = self.order.index(real[-1]) if real else -1
+        self.space = space
+        self.depth = {f"i{a}": k + 1 for k, a in enumerate(self.order)}
+        self.index: Index = tuple([_VARS[a] if a in real else 0 for a in range(len(space))])
+        self.levels: list[list[Op]] = [[] for _ in range(len(self.order) + 1)]
+        self.tails: list[list[Op]] = [[] for _ in range(len(self.order) + 1)]
+        self.memo: dict[Any, Value] = {}
+        self.at: dict[int, int] = {}  # value -> level
+        self.b = Builder()
+
+    # -- emitting ---------------------------------------------------------------------------------
+
+    def level_of(self, dims: Sequence[DimLike]) -> int:
+        level = 0
+        for d in dims:
+            if d.__class__ is Dim:
+                for s in symbols(d):
+                    level = max(level, self.depth.get(s, 0))
+        return level
+
+    def put(self, op: Op, level: int) -> Value:
+        self.levels[level].append(op)
+        out = op.results[0]
+        self.at[id(out)] = level
+        return out
+
+    def apply(self, name: str, *ins: Value, **attrs: Any) -> Value:
+        """A scalar op at the level where its operands are known."""
+        level = max([self.at[id(v)] for v in ins], default=0)
+        if name == "dim":
+            level = self.level_of((attrs["expr"],))
+        return self.put(self.b.op(name, *ins, **attrs), level)
+
+    def const(self, value: Any, type: TensorType) -> Value:
+        key = (type, repr(value))
+        made = self.memo.get(key)
+        if made is None:
+            op = self.b.const(value, type).op
+            assert op is not None
+            made = self.memo[key] = self.put(op, 0)
+        return made
+
+    def position(self, d: DimLike) -> Value:
+        """An index expression as a number."""
+        key = ("dim", d)
+        made = self.memo.get(key)
+        if made is None:
+            made = self.memo[key] = self.apply("dim", expr=d)
+        return made
+
+    def load(self, v: Value, index: Index, mask: Value | None, extra: Sequence[Value]) -> Value:
+        ref = self.buffers.ref(v)
+        level = max(self.level_of(index), *(self.at[id(e)] for e in extra), 0)
+        if mask is None:
+            return self.put(self.b.op("load", ref, *extra, index=index), level)
+        level = max(level, self.at[id(mask)])
+        other = self.const(0, tensor(v.type.dtype, ()))
+        return self.put(self.b.op("load_if", ref, mask, other, *extra, index=index), level)
+
+    # -- values at an index -----------------------------------------------------------------------
+
+    def value(self, v: Value, index: Index, mask: Value | None = None) -> Value:
+        """The element of `v` at `index`; no memory is touched where `mask` is false."""
+        memo = self.memo
+        top = (id(v), index, id(mask) if mask is not None else 0)
+        if top in memo:
+            return memo[top]
+        stack: list[tuple[Value, Index, Value | None]] = [(v, index, mask)]
+        while stack:
+            v, index, mask = stack[-1]
+            key = (id(v), index, id(mask) if mask is not None else 0)
+            if key in memo:
+                stack.pop()
+                continue
+            missing: list[tuple[Value, Index, Value | None]] = []
+
+            def get(
+                v: Value, index: Index, mask: Value | None, missing: list = missing
+            ) -> Value | None:
+                made = memo.get((id(v), index, id(mask) if mask is not None else 0))
+                if made is None:
+                    missing.append((v, index, mask))
+                return made
+
+            made = self._step(v, index, mask, get)
+            if missing:
+                missing.reverse()
+                stack += missing
+            else:
+                assert made is not None
+                memo[key] = made
+                stack.pop()
+        return memo[top]
+
+    def _step(self, v: Value, index: Index, mask: Value | None, get: Any) -> Value | None:
+        """Compute `v` at `index` from values that `get` has, or let it note what is missing."""
+        leaf = self.buffers.env.get(id(v))
+        op = v.op
+        if leaf is not None:
+            return self.load(leaf, index, mask, ())
+        assert op is not None
+        row = op.opdef
+        if row.elementwise:
+            if len(op.operands) == 1:
+                one = get(op.operands[0], index, mask)
+                if one is None:
+                    return None
+                ins: tuple = (one,)
+            else:
+                ins = tuple([get(o, index, mask) for o in op.operands])
+                if None in ins:
+                    return None
+            at = self.at
+            level = 0
+            for w in ins:
+                if at[id(w)] > level:
+                    level = at[id(w)]
+            b = self.b
+            b.loc, b.made_by = op.loc, op.made_by
+            made = b.make(row, ins, op.attrs)
+            self.levels[level].append(made)
+            out = made.results[0]
+            at[id(out)] = level
+            return out
+        return _INLINE[row.name](self, op, index, mask, get)
+
+    # -- closing ----------------------------------------------------------------------------------
+
+    def close(
+        self,
+        yields: Sequence[Value],
+        monoids: Sequence[str],
+        after: Callable[[Sequence[Value]], None],
+    ) -> list[Op]:
+        """The finished nest; `after` gets the reduced values and adds their stores."""
+        last = len(self.order)
+        if last == self.kept:  # nothing is really reduced
+            after(yields)
+            yields = ()
+        block_results: Sequence[Value] = tuple(yields)
+        body = self.levels[last] + self.tails[last]
+        for k in range(last, 0, -1):
+            reducing = k > self.kept
+            axis = self.order[k - 1]
+            loop = self.b.op(
+                "loop",
+                regions=(Block((), body, block_results),),
+                var=f"i{axis}",
+                extent=self.space[axis],
+                vector=k - 1 == self.vector,
+                monoids=tuple(monoids) if reducing else (),
+            )
+            if reducing:
+                for r in loop.results:
+                    self.at[id(r)] = k - 1
+                block_results = loop.results
+                if k - 1 == self.kept:
+                    after(block_results)
+                    block_results = ()
+            body = [*self.levels[k - 1], loop, *self.tails[k - 1]]
+        return body
+
+    def store(self, v: Value, out: Value, index: Index, tail: int | None = None) -> None:
+        level = max(self.at[id(v)], self.level_of(index))
+        op = self.b.op("store", v, out, index=index)
+        (self.levels[level] if tail is None else self.tails[tail]).append(op)
+
+
+class Buffers:
+    """A kernel's operands: memory that its nests read, each once."""
+
+    def __init__(self, env: Env) -> None:
+        self.env = env
+        self.refs: dict[int, Value] = {}
+        self.operands: list[Value] = []
+
+    def ref(self, v: Value) -> Value:
+        have = self.refs.get(id(v))
+        if have is None:
+            have = self.refs[id(v)] = Value(v.type, name=v.name)
+            self.operands.append(v)
+        return have
+
+
+# -- inline ops: from the index of the result to that of the operand ------------------------------
+
+
+def _constant(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    type_ = op.attrs["type"]
+    return n.const(op.attrs["value"], tensor(type_.dtype, ()))
+
+
+def _iota(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    here = n.position(index[op.attrs["axis"]])
+    dtype = op.attrs["type"].dtype
+    return here if dtype.name == "i64" else n.apply("cast", here, dtype=dtype)
+
+
+def _dim(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    return n.position(op.attrs["expr"])
+
+
+def _fill(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    return get(op.operands[1], (), mask)
+
+
+def _broadcast(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    x, shape = op.operands[0], op.attrs["shape"]
+    at = tuple([index[d] if size is shape[d] or size == shape[d] else 0
+                for size, d in zip(x.type.shape, op.attrs["dims"])])  # fmt: skip
+    return get(x, at, mask)
+
+
+def _transpose(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    perm = op.attrs["perm"]
+    at: list[DimLike] = [0] * len(perm)
+    for i, p in enumerate(perm):
+        at[p] = index[i]
+    return get(op.operands[0], tuple(at), mask)
+
+
+def _reverse(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    x, axes = op.operands[0], op.attrs["axes"]
+    at = tuple([size - 1 - i if a in axes else i
+                for a, (i, size) in enumerate(zip(index, x.type.shape))])  # fmt: skip
+    return get(x, at, mask)
+
+
+def _slice(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    at = tuple([a + i * s for i, a, s in zip(index, op.attrs["starts"], op.attrs["steps"])])
+    return get(op.operands[0], at, mask)
+
+
+def _refine(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    return get(op.operands[0], index, mask)
+
+
+def _reshape(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value:
+    """Only axes of size 1 come or go."""
+    x = op.operands[0]
+    real = [i for i, d in zip(index, op.results[0].type.shape) if d.__class__ is Dim or d != 1]
+    at, k = [], 0
+    for d in x.type.shape:
+        if d.__class__ is Dim or d != 1:
+            at.append(real[k])
+            k += 1
+        else:
+            at.append(0)
+    return get(x, tuple(at), mask)
+
+
+def _both(n: Nest, a: Value | None, b: Value) -> Value:
+    if a is None:
+        return b
+    key = ("and", id(a), id(b))
+    made = n.memo.get(key)
+    if made is None:
+        made = n.memo[key] = n.apply("and", a, b)
+    return made
+
+
+def _test(n: Nest, name: str, left: DimLike, right: DimLike) -> Value:
+    key = (name, left, right)
+    made = n.memo.get(key)
+    if made is None:
+        made = n.memo[key] = n.apply(name, n.position(left), n.position(right))
+    return made
+
+
+def _pad(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value | None:
+    x, fill = op.operands
+    inside: Value | None = None
+    at: list[DimLike] = []
+    for i, size, lo, hi, gap in zip(index, x.type.shape, op.attrs["lo"], op.attrs["hi"],
+                                    op.attrs["interior"]):  # fmt: skip
+        if lo == 0 and hi == 0 and gap == 0:
+            at.append(i)
+            continue
+        j = i - lo
+        if lo != 0:
+            inside = _both(n, inside, _test(n, "ge", j, 0))
+        if gap:
+            inside = _both(n, inside, _test(n, "eq", j % (gap + 1), 0))
+            j = j // (gap + 1)
+        inside = _both(n, inside, _test(n, "lt", j, size))
+        at.append(j)
+    other = get(fill, (), mask)
+    if inside is None:
+        return get(x, tuple(at), mask)
+    got = get(x, tuple(at), _both(n, mask, inside))
+    if got is None or other is None:
+        return None
+    return n.apply("select", inside, got, other)
+
+
+def _gather(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value | None:
+    x, idx = op.operands
+    axis, k = op.attrs["axis"], idx.type.rank
+    row = get(idx, index[axis : axis + k], mask)
+    if row is None:
+        return None
+    at = (*index[:axis], symbol("$0"), *index[axis + k :])
+    return n.load(n.buffers.env[id(x)], at, mask, (row,))
+
+
+_INLINE = {"constant": _constant, "iota": _iota, "dim": _dim, "fill": _fill, "pad": _pad,
+           "broadcast": _broadcast, "transpose": _transpose, "reverse": _reverse, "slice": _slice,
+           "refine": _refine, "reshape": _reshape, "gather": _gather}  # fmt: skip
+
+# -- kernels --------------------------------------------------------------------------------------
+
+
+def build_kernel(
+    roots: Sequence[Op], env: Env, strided: set[int]
+) -> tuple[Op, list[Op], list[View | None]]:
+    """A kernel that computes the roots, all over one space: (op, ops before it, views after it)."""
+    first = next((r for r in roots if axes_of(r)), None)
+    space = (first.operands[0] if first is not None else roots[0].results[0]).type.shape
+    axes = axes_of(first) if first is not None else ()
+    before: list[Op] = []
+    whole = space
+    flat = len(space) > 1 and len(axes) in (0, len(space)) and _flat(roots, space, env, strided)
+    if flat:
+        env = _Flattened(env, before)
+        whole = (product(space),)
+        axes = (0,) if axes else ()
+    buffers = Buffers(env)
+    nest = Nest(buffers, whole, axes)
+    outs: list[Value] = []
+    yields: list[Value] = []
+    reduced: list[tuple[str, Value]] = []
+    for op in roots:
+        type_ = op.results[0].type
+        if not axes_of(op):
+            out = Value(type_.with_shape(whole) if flat else type_)
+            nest.store(nest.value(op.results[0], nest.index), out, nest.index)
+        else:
+            out = Value(type_)
+            yields.append(nest.value(op.operands[0], nest.index))
+            if op.opdef.name == "argmax":
+                yields.append(nest.position(nest.index[op.attrs["axis"]]))
+            reduced.append((op.opdef.name, out))
+        outs.append(out)
+    keep = tuple([i for a, i in enumerate(nest.index) if a not in axes])
+
+    def after(values: Sequence[Value]) -> None:
+        k = 0
+        for name, out in reduced:
+            k += 1 + (name == "argmax")  # of (value, index) the index is wanted
+            nest.store(values[k - 1], out, keep, tail=nest.kept)
+
+    body = nest.close(yields, [name for name, _ in reduced], after)
+    kernel = _finish(roots[0], buffers, outs, body)
+    b = Builder(None, "fuse")
+    views: list[View | None] = [
+        (lambda v: b.reshape(v, space)) if flat and not axes_of(op) else None for op in roots
+    ]
+    return kernel, before, views
+
+
+def build_concat(
+    roots: Sequence[Op], env: Env, strided: set[int]
+) -> tuple[Op, list[Op], list[View | None]]:
+    """A concatenation: one nest a part, each writing its own stretch of the result."""
+    (op,) = roots
+    axis = op.attrs["axis"]
+    buffers = Buffers(env)
+    out = Value(op.results[0].type)
+    body: list[Op] = []
+    start: DimLike = 0
+    for part in op.operands:
+        nest = Nest(buffers, part.type.shape, ())
+        at = list(nest.index)
+        at[axis] = at[axis] + start
+        nest.store(nest.value(part, nest.index), out, tuple(at))
+        body += nest.close((), (), lambda values: None)
+        start = start + part.type.shape[axis]
+    return _finish(op, buffers, [out], body), [], [None]
+
+
+def _finish(root: Op, buffers: Buffers, outs: Sequence[Value], body: Sequence[Op]) -> Op:
+    region = Block((*buffers.refs.values(), *outs), body, ())
+    b = Builder(root.loc, "fuse")
+    return b.make(TABLE["kernel"], tuple(buffers.operands), regions=(region,))
+
+
+def axes_of(op: Op) -> tuple[int, ...]:
+    """The axes that a reduction reduces; none for other ops."""
+    if op.opdef.emit != "reduce":
+        return ()
+    return op.attrs["axes"] if "axes" in op.attrs else (op.attrs["axis"],)
+
+
+class _Flattened(dict):
+    """Buffers of the whole space seen as one long axis."""
+
+    def __init__(self, env: Env, before: list[Op]) -> None:
+        super().__init__()
+        self.env = env
+        self.before = before
+
+    def get(self, key: int, default: Any = None) -> Any:
+        have = self.env.get(key)
+        if have is None or not have.type.shape:
+            return have
+        made = super().get(key)
+        if made is None:
+            op = Builder(None, "fuse").op("reshape", have, shape=(have.type.size,))
+            self.before.append(op)
+            made = self[key] = op.results[0]
+        return made
+
+
+def _flat(roots: Sequence[Op], space: tuple[DimLike, ...], env: Env, strided: set[int]) -> bool:
+    """True where every access is at the element itself or at a scalar, over whole buffers: then
+    the space is one long axis."""
+    seen: set[int] = set()
+    stack: list[Value] = []
+    for op in roots:
+        if op.opdef.name == "argmax":
+            return False
+        stack.append(op.operands[0] if axes_of(op) else op.results[0])
+    while stack:
+        v = stack.pop()
+        if id(v) in seen:
+            continue
+        seen.add(id(v))
+        if v.type.shape != space:
+            return False
+        leaf = env.get(id(v))
+        if leaf is not None:
+            if id(leaf) in strided:
+                return False
+            continue
+        op = v.op
+        assert op is not None
+        if op.opdef.name == "broadcast" and not op.operands[0].type.shape:
+            continue
+        if op.opdef.name in ("fill", "constant"):
+            continue
+        if not op.opdef.elementwise:
+            return False
+        stack += op.operands
+    return True
