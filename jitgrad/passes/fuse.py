@@ -15,12 +15,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value
+from .base import Pass, register
 from .fuse_build import build_concat, build_kernel, squeezed
 
 REDUCTIONS = frozenset({"sum", "max", "min", "any", "all", "argmax"})
@@ -42,12 +43,13 @@ def is_dense(op: Op) -> bool:
     return op.opdef.name == "constant" and isinstance(op.attrs["value"], np.ndarray)
 
 
-@dataclass(frozen=True, eq=False)
-class Fuse:
+@register
+@dataclass(frozen=True)
+class Fuse(Pass):
     """fuse{recompute=12}: kernels over named dims. `recompute` is the price (additions an element)
     up to which a value that several kernels need is computed again rather than stored."""
 
-    name = "fuse"
+    name: ClassVar[str] = "fuse"
     recompute: int = 12
 
     def run(self, fn: Function) -> Function:

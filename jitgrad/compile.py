@@ -1,0 +1,260 @@
+"""From a tensor function to a native callable: the one place where passes, LLVM and runtime meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from .errors import GuardError, JitgradError, ShapeError, at
+from .ir.core import Function, Value
+from .ir.dims import Dim
+from .ir.interp import bind_dims
+from .ir.types import TensorType
+
+NUMBERS = -1  # accept every Python number that the dtype holds without loss
+
+
+class Compiled:
+    """A compiled function and every stage it went through.
+
+    call        the native callable on flat arguments
+    source      the IR as it came; `optimized` after the tensor passes, `kernels` after fusion
+    llvm        the text handed to LLVM; `module` its machine code
+    timings     seconds by phase
+    """
+
+    def __init__(self, source: Function) -> None:
+        self.source = source
+        self.optimized = source
+        self.kernels = source
+        self.llvm = ""
+        self.module: Any = None
+        self.call: Any = None
+        self.timings: dict[str, float] = {}
+        self.report: Any = None
+
+    @property
+    def asm(self) -> str:
+        """The assembly of the machine code."""
+        return self.module.assembly()
+
+    def ir(self, stage: str = "optimized") -> str:
+        """The text of one stage: "trace", "optimized", "kernels", "llvm" or "asm"."""
+        from .ir.printer import format_function
+
+        if stage in ("llvm", "asm"):
+            return self.llvm if stage == "llvm" else self.asm
+        stages = {"trace": self.source, "optimized": self.optimized, "kernels": self.kernels}
+        if stage not in stages:
+            raise ValueError(f"stage {stage!r}; the stages are {', '.join(stages)}, llvm, asm")
+        return format_function(stages[stage])
+
+
+def optimize(fn: Function, timings: dict[str, float] | None = None) -> Function:
+    """The function after the tensor passes: what `pp` of a compiled function shows."""
+    from .passes.pipelines import TENSOR, parse_pipeline
+
+    return parse_pipeline(TENSOR).run(fn, timings=timings)
+
+
+def compile_ir(
+    fn: Function,
+    *,
+    name: str = "",
+    doc: str | None = None,
+    result: str = "tuple",
+    scalars: bool = False,
+    accept: Sequence[int] | None = None,
+    slow: Callable[..., Any] | None = None,
+    on_guard: Callable[[tuple], Any] | None = None,
+) -> Compiled:
+    """Compile `fn` for arrays of its parameters' types.
+
+    result    what a call gives: "single", "tuple", "list" or "none"
+    scalars   rank-0 results as NumPy scalars, not 0-d arrays
+    accept    for each parameter of rank 0, bits of `llvm.entry.ACCEPT_*`; NUMBERS is the default
+    slow      called with the arguments of a call that does not fit; by default they are converted
+              where nothing is lost, else a TypeError or ShapeError names the argument
+    on_guard  called with the arguments where a value guard failed; its result is the call's
+    """
+    from .llvm.lower import lower
+    from .llvm.target import Target
+    from .passes.pipelines import LOWER, parse_pipeline
+    from .runtime.blas import blas_symbols
+
+    out = Compiled(fn)
+    clock, times = perf_counter(), out.timings
+    out.optimized = optimize(fn, times)
+    out.kernels = parse_pipeline(LOWER).run(out.optimized, timings=times)
+    times["passes"] = perf_counter() - clock
+    clock = perf_counter()
+    blas = blas_symbols()
+    lowered = lower(out.kernels, target=Target.host(), blas=blas)
+    out.llvm, out.report = lowered.text, lowered.report
+    times["emit"] = perf_counter() - clock
+    clock = perf_counter()
+    from .llvm.engine import compile_module
+
+    symbols = {s: blas[s] for s in lowered.externals if s in blas}
+    out.module = compile_module(lowered.text, symbols)
+    times["llvm"] = perf_counter() - clock
+    clock = perf_counter()
+    out.call = _native(fn, lowered, out.module, name or fn.name, doc, result, scalars, accept,
+                       slow, on_guard)  # fmt: skip
+    times["entry"] = perf_counter() - clock
+    return out
+
+
+def _native(
+    fn: Function,
+    lowered: Any,
+    module: Any,
+    name: str,
+    doc: str | None,
+    result: str,
+    scalars: bool,
+    accept: Sequence[int] | None,
+    slow: Callable[..., Any] | None,
+    on_guard: Callable[[tuple], Any] | None,
+) -> Any:
+    from .runtime.native import ArgSpec, CallSpec, OutSpec, accepts, make_native
+
+    place = {d: k for k, d in enumerate(lowered.dims)}
+    args = []
+    for k, (p, how) in enumerate(zip(fn.params, fn.layouts)):
+        dtype = p.type.dtype.np
+        flags = NUMBERS if accept is None else accept[k]
+        if p.type.shape or flags == NUMBERS:
+            flags = accepts(dtype, len(p.type.shape))
+        args.append(
+            ArgSpec(p.name or f"argument {k}", dtype, _dims(p, place), how == "strided", flags)
+        )
+    outs = [
+        OutSpec(
+            v.type.dtype.np,
+            v.type.rank,
+            "scalar" if scalars and not v.type.shape else "array",
+            tuple(v.type.shape) if v.type.static else None,  # type: ignore[arg-type]
+        )
+        for v in fn.results
+    ]
+    spec = CallSpec(tuple(args), tuple(outs), len(lowered.dims), lowered.static_arena, result, True)
+
+    def on_error(status: int, op_id: int, v0: int, v1: int, v2: int, call: tuple) -> Any:
+        if status == 2 and on_guard is not None:
+            return on_guard(call)
+        raise error_of(lowered.errors, status, op_id, v0, v1)
+
+    if slow is None:
+        exact: Any = None
+
+        def slow(*given: Any, **named: Any) -> Any:
+            return exact(*convert(fn, given, named))
+
+        # the second callable takes what `convert` made, and nothing else
+        exact = make_native(spec, module.address("core"), _prep(lowered, module),
+                            _refuse(fn), on_error, module, name)  # fmt: skip
+    return make_native(
+        spec, module.address("core"), _prep(lowered, module), slow, on_error, module, name, doc
+    )
+
+
+def _prep(lowered: Any, module: Any) -> int | None:
+    return module.address("prep") if lowered.has_prep else None
+
+
+def _dims(p: Value, place: Mapping[str, int]) -> tuple[Any, ...]:
+    out: list[Any] = []
+    for d in p.type.shape:
+        if d.__class__ is not Dim:
+            out.append(d)
+        elif repr(d) in place:
+            out.append(("sym", place[repr(d)]))
+        else:
+            raise JitgradError(f"the parameter {p.name} has the dim {d}; name it and require it")
+    return tuple(out)
+
+
+def _refuse(fn: Function) -> Callable[..., Any]:
+    def refuse(*given: Any, **named: Any) -> Any:
+        bind_dims(fn.params, given, {})
+        raise TypeError(f"{fn.name} does not take {', '.join(map(describe, given))}")
+
+    return refuse
+
+
+def describe(value: Any) -> str:
+    """An argument as errors show it: dtype and shape of arrays, the type of anything else."""
+    if isinstance(value, (np.ndarray, np.generic)):
+        return (
+            f"{value.dtype}[{', '.join(map(str, value.shape))}]"
+            if value.shape
+            else str(value.dtype)
+        )
+    return type(value).__name__
+
+
+def error_of(sites: Sequence[Any], status: int, op_id: int, v0: int, v1: int) -> Exception:
+    """The exception of an error record."""
+    site = sites[op_id] if 0 <= op_id < len(sites) else None
+    loc = site.loc if site is not None else None
+    if status == 1:
+        message = site.message if site is not None else "shapes do not fit"
+        return ShapeError(at(f"{message} ({v0} and {v1})", loc))
+    if status == 2:
+        return GuardError(at(site.message if site is not None else "a guard failed", loc))
+    if status == 3:
+        return IndexError(at(f"index {v0} is out of bounds for axis with size {v1}", loc))
+    return JitgradError(at(f"compiled code ended with status {status}", loc))
+
+
+def convert_one(value: Any, type: TensorType, name: str) -> np.ndarray:
+    """`value` as a C-contiguous native array of `type`'s dtype and rank, if nothing is lost.
+
+    bool → int → float is allowed, and float64 → float32 for Python floats only. Raises TypeError
+    for another dtype and ShapeError for another rank, naming the argument.
+    """
+    array = np.asarray(value)
+    want = type.dtype.np
+    if array.dtype != want:
+        weak = isinstance(value, (bool, int, float)) or not isinstance(
+            value, (np.ndarray, np.generic)
+        )
+        ok = np.can_cast(array.dtype, want, "same_kind" if weak else "safe") or (
+            array.dtype.kind in "biu" and want.kind == "f"
+        ) or (weak and array.size == 0)  # fmt: skip
+        if not ok:
+            raise TypeError(f"{name} takes {type}, not {describe(array)}; convert it with "
+                            f".astype({want.name!r}) if that is meant")  # fmt: skip
+    if array.ndim != len(type.shape):
+        raise ShapeError(f"{name} takes {type}, of rank {len(type.shape)}, not an array of shape "
+                         f"{array.shape}, of rank {array.ndim}")  # fmt: skip
+    return np.require(array, want, "CA") if array.ndim else np.array(array, want)
+
+
+def convert(fn: Function, given: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
+    """Arguments of a call, by position or name, as the arrays that compiled code takes."""
+    names = [p.name or f"argument {k}" for k, p in enumerate(fn.params)]
+    values = dict(zip(names, given))
+    unknown = [n for n in named if n not in names]
+    if unknown or len(given) > len(names):
+        what = f"no argument {unknown[0]!r}" if unknown else f"not {len(given)} arguments"
+        raise TypeError(f"{fn.name}({', '.join(names)}) takes {what}")
+    for n, v in named.items():
+        if n in values:
+            raise TypeError(f"{fn.name} got {n!r} twice")
+        values[n] = v
+    lacking = [n for n in names if n not in values]
+    if lacking:
+        raise TypeError(f"{fn.name}({', '.join(names)}) lacks {', '.join(lacking)}")
+    arrays = [convert_one(values[n], p.type, n) for n, p in zip(names, fn.params)]
+    check_dims(fn, arrays)
+    return arrays
+
+
+def check_dims(fn: Function, arrays: Sequence[Any]) -> None:
+    """Raise `ShapeError` where sizes contradict the parameters' dims."""
+    bind_dims(fn.params, arrays, {})
