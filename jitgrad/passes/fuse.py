@@ -21,8 +21,16 @@ import numpy as np
 
 from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value
+from ..ir.dims import Dim
 from .base import Pass, register
-from .fuse_build import build_concat, build_kernel, squeezed
+from .fuse_build import (
+    INDEX_MAPS,
+    axes_of,
+    build_concat,
+    build_kernel,
+    full_index,
+    squeezed,
+)
 
 REDUCTIONS = frozenset({"sum", "max", "min", "any", "all", "argmax"})
 LIBRARY = frozenset({"matmul", "cumsum", "scatter_add", "cond", "scan", "guard", "require"})
@@ -67,6 +75,7 @@ class _Plan:
     def __init__(self, block: Block, recompute: int) -> None:
         self.block = block
         self.roots: dict[int, Value] = {}
+        self.alias: set[int] = set()
         self.limit = recompute
         self.users: dict[int, list[Op]] = {}
         for op in block.ops:
@@ -81,7 +90,6 @@ class _Plan:
         """`v` must exist in memory; through reshapes and refines, what they rename must."""
         while v.op is not None:
             if v.op.opdef.name in ("reshape", "refine"):
-                self.roots.pop(id(v), None)
                 self.alias.add(id(v))
                 v = v.op.operands[0]
                 continue
@@ -92,7 +100,6 @@ class _Plan:
 
     def mandatory(self) -> None:
         """Roots that no choice can avoid, and the prices of what stays inline."""
-        self.alias: set[int] = set()
         for op in self.block.ops:
             name = op.opdef.name
             if name in LIBRARY:
@@ -108,15 +115,24 @@ class _Plan:
                 self.need(op.results[0])
         for v in self.block.results:
             self.need(v)
+        if any(op.opdef.name in INDEX or op.opdef.name == "reshape" for op in self.block.ops):
+            self.price(spread=True)
+
+    def price(self, spread: bool) -> None:
+        """What one element of each inline value costs; with `spread`, store what index maps would
+        compute many times over."""
+        cost, roots, alias = self.cost, self.roots, self.alias
         for op in self.block.ops:
-            if op.opdef.name in LIBRARY or op.opdef.name in REDUCTIONS:
+            name = op.opdef.name
+            if name in LIBRARY or name in REDUCTIONS:
                 continue
             total = cost_of(op)
             for v in op.operands:
-                total += 1 if self.stored(v) else min(self.cost.get(id(v), 1), 1000)
-            self.cost[id(op.results[0])] = total
+                k = id(v)
+                total += 1 if k in roots or k in alias else cost.get(k, 1)
             out = op.results[0]
-            if total > self.limit and not self.stored(out) and self._spread(op):
+            cost[id(out)] = total = min(total, 1000)
+            if spread and total > self.limit and not self.stored(out) and self._spread(op):
                 self.need(out)
 
     def _spread(self, op: Op) -> bool:
@@ -135,7 +151,8 @@ class _Plan:
     def schedule(self) -> None:
         """Stages: ASAP; equal only for roots read at their own index."""
         point, later, stage = self.point, self.later, self.stage
-        point.clear(), later.clear(), stage.clear()
+        for table in (point, later, stage):
+            table.clear()
         for op in self.block.ops:
             name = op.opdef.name
             p = -1
@@ -165,6 +182,11 @@ class _Plan:
                 p, n = (-1, s + 1) if name in REDUCTIONS else (s, 0)
             point[out], later[out] = p, n
 
+    def several(self) -> bool:
+        """Whether the roots fall into more than one stage or space."""
+        seen = {(self.stage[id(v.op)], _space(v.op)) for v in self.roots.values() if v.op}
+        return len(seen) > 1
+
     def shared(self) -> bool:
         """Store what kernels of different stages or spaces would each compute; True if any."""
         groups: dict[int, set] = {}
@@ -175,8 +197,7 @@ class _Plan:
                 continue
             out = op.results[0]
             if id(out) in self.roots:
-                shape = op.operands[0].type.shape if name in REDUCTIONS else out.type.shape
-                mine: set = {(self.stage[id(op)], shape)}
+                mine: set = {(self.stage[id(op)], _space(op))}
             else:
                 mine = groups.get(id(out), set())
                 if len(mine) > 1 and self.cost[id(out)] > self.limit and not self.stored(out):
@@ -190,6 +211,11 @@ class _Plan:
                     elif have is not mine and not mine <= have:
                         groups[id(v)] = have | mine
         return found
+
+
+def _space(op: Op) -> tuple:
+    """The iteration space of a root."""
+    return (op.operands if op.opdef.name in REDUCTIONS else op.results)[0].type.shape
 
 
 def _prefix(u: Op) -> bool:
@@ -207,8 +233,11 @@ def fuse_block(block: Block, layouts: Sequence[str], recompute: int, notes: list
     plan = _Plan(block, recompute)
     plan.mandatory()
     plan.schedule()
-    if plan.shared():
-        plan.schedule()
+    if plan.several():
+        if not plan.cost:
+            plan.price(spread=False)
+        if plan.shared():
+            plan.schedule()
     strided = {id(p) for p, how in zip(block.params, layouts) if how == "strided"}
     env: dict[int, Value] = {}
     ops: list[Op] = []
@@ -241,17 +270,18 @@ def fuse_block(block: Block, layouts: Sequence[str], recompute: int, notes: list
             for old, new in zip(unit.results, made.results):
                 define_value(old, new)
             continue
-        build = build_concat if unit[0].opdef.name == "concatenate" else build_kernel
+        build = build_concat if unit[0][0].opdef.name == "concatenate" else build_kernel
         kernel, before, views = build(unit, env, strided)
         ops += before
         ops.append(kernel)
-        for root, new, view in zip(unit, kernel.results, views):
+        roots = [op for phase in unit for op in phase]
+        for root, new, view in zip(roots, kernel.results, views):
             if view is not None:
                 new = view(new)
                 assert new.op is not None
                 ops.append(new.op)
             define_value(root.results[0], new)
-        notes.append(_note(unit, kernel))
+        notes.append(_note(roots, kernel, len(unit)))
     return Block(block.params, ops, [env[id(v)] for v in block.results])
 
 
@@ -269,7 +299,8 @@ def _own_buffers(block: Block, layouts: Sequence[str]) -> Block:
     results = []
     for v in block.results:
         base = _base(v)
-        if base.op is None or is_dense(base.op) or id(base) in seen:
+        made = base.op
+        if made is None or is_dense(made) or id(base) in seen:
             op = Builder(None, "fuse").op("identity", v)
             extra.append(op)
             v = op.results[0]
@@ -308,7 +339,7 @@ def _pack(block: Block, strided: set[int]) -> list[Op]:
 
 
 def _units(plan: _Plan) -> list[Any]:
-    """Library calls, and lists of root ops that share a kernel, in an order that works."""
+    """Library calls, and kernels as lists of phases of root ops, in an order that works."""
     units: list[tuple[int, int, Any]] = []
     groups: dict[Any, list[Op]] = {}
     pending: list[Op] = []
@@ -344,10 +375,85 @@ def _units(plan: _Plan) -> list[Any]:
         if isinstance(unit, list):
             unit.sort(key=lambda op: op.serial)
     units.sort(key=lambda u: u[:2])
-    return [u for _, _, u in units]
+    return _merge_rows(plan, [u if isinstance(u, Op) else [u] for _, _, u in units])
 
 
-def _note(unit: Sequence[Op], kernel: Op) -> str:
-    roots = ", ".join(f"{op.opdef.name}: {op.results[0].type}" for op in unit[:6])
-    more = f" and {len(unit) - 6} more" if len(unit) > 6 else ""
-    return f"kernel over {len(kernel.operands)} inputs computes {roots}{more}"
+def _merge_rows(plan: _Plan, units: list[Any]) -> list[Any]:
+    """Kernels that reduce the last axes and kernels that use the results row by row become one:
+    the shared axes are walked once, and a row stays in the cache from phase to phase."""
+    place: dict[int, int] = {}
+    out: list[Any] = []
+    rows: list[int] = []
+    for unit in units:
+        at = len(out)
+        if not isinstance(unit, Op) and unit[0][0].opdef.name != "concatenate":
+            (roots,) = unit
+            space = _space(roots[0])
+            axes = next((axes_of(r) for r in roots if axes_of(r)), ())
+            real = len([d for d in space if d.__class__ is Dim or d != 1])
+            suffix = axes == tuple(range(len(space) - len(axes), len(space)))
+            if suffix and real > 1 and len(space) > len(axes):
+                for k in reversed(rows[-4:]):
+                    first = out[k][0]
+                    theirs = next(axes_of(r) for r in first if axes_of(r))
+                    fits = _space(first[0]) == space and axes in (theirs, ())
+                    if fits and _row_by_row(plan, roots, space, theirs, k, place):
+                        out[k].append(roots)
+                        at = k
+                        break
+                else:
+                    if axes:
+                        rows.append(at)
+        if at == len(out):
+            out.append(unit)
+        for op in (unit,) if isinstance(unit, Op) else unit[0]:
+            for v in op.results:
+                place[id(v)] = at
+    return out
+
+
+def _row_by_row(
+    plan: _Plan, roots: Sequence[Op], space: tuple, axes: tuple, k: int, place: dict[int, int]
+) -> bool:
+    """Whether the roots can run as a phase of unit k: of it they read only the element itself or
+    the reductions of its row, and everything else is there before it."""
+    full = full_index(space)
+    keep = tuple([i for a, i in enumerate(full) if a not in axes])
+    seen: set[tuple] = set()
+    stack: list[tuple[Value, Any]] = [
+        (v, full) for op in roots for v in (op.operands if axes_of(op) else op.results)
+    ]
+
+    def go(v: Value, index: Any, mask: Any) -> None:
+        stack.append((v, index))
+
+    while stack:
+        v, index = stack.pop()
+        if (id(v), index) in seen or v.op is None:
+            continue
+        seen.add((id(v), index))
+        where = place.get(id(_base(v)))
+        if where is not None:
+            if where > k:
+                return False
+            if where < k:
+                continue
+            if id(v) not in place or index != (keep if axes_of(v.op) else full):
+                return False
+            continue
+        if plan.stored(v) and v.op not in roots:
+            if not is_dense(v.op):
+                return False
+        elif v.op.opdef.name in INDEX_MAPS and index is not None:
+            INDEX_MAPS[v.op.opdef.name](None, v.op, index, None, go)  # type: ignore[arg-type]
+        else:
+            at = index if v.op.opdef.elementwise else None
+            stack += [(o, at) for o in v.op.operands]
+    return True
+
+
+def _note(roots: Sequence[Op], kernel: Op, phases: int) -> str:
+    names = ", ".join(f"{op.opdef.name}: {op.results[0].type}" for op in roots[:6])
+    more = f" and {len(roots) - 6} more" if len(roots) > 6 else ""
+    turns = f" in {phases} phases a row" if phases > 1 else ""
+    return f"kernel over {len(kernel.operands)} inputs computes {names}{more}{turns}"

@@ -26,8 +26,17 @@ def squeezed(shape: Sequence[DimLike]) -> tuple[DimLike, ...]:
     return tuple(d for d in shape if d.__class__ is Dim or d != 1)
 
 
+def full_index(space: Sequence[DimLike]) -> Index:
+    """The element itself: a loop variable an axis, 0 for axes of size 1."""
+    return tuple([_VARS[a] if d.__class__ is Dim or d != 1 else 0 for a, d in enumerate(space)])
+
+
 class Nest:
-    """One loop nest under construction; `levels[k]` holds what runs inside the k-th loop."""
+    """One loop nest under construction; `levels[k]` holds what runs inside the k-th loop.
+
+    The first `kept` loops are shared by its phases; each phase runs the remaining loops once, one
+    after the other inside the shared ones: a softmax is three phases a row.
+    """
 
     def __init__(self, buffers: Buffers, space: Sequence[DimLike], reduced: Sequence[int]) -> None:
         self.buffers = buffers
@@ -40,10 +49,10 @@ class Nest:
         self.vector = self.order.index(real[-1]) if real else -1
         self.space = space
         self.depth = {f"i{a}": k + 1 for k, a in enumerate(self.order)}
-        self.index: Index = tuple([_VARS[a] if a in real else 0 for a in range(len(space))])
+        self.index = full_index(space)
         self.levels: list[list[Op]] = [[] for _ in range(len(self.order) + 1)]
-        self.tails: list[list[Op]] = [[] for _ in range(len(self.order) + 1)]
         self.memo: dict[Any, Value] = {}
+        self.local: dict[int, Value] = {}  # values that an earlier phase stored, and where
         self.at: dict[int, int] = {}  # value -> level
         self.b = Builder()
 
@@ -100,109 +109,117 @@ class Nest:
 
     def value(self, v: Value, index: Index, mask: Value | None = None) -> Value:
         """The element of `v` at `index`; no memory is touched where `mask` is false."""
-        memo = self.memo
-        top = (id(v), index, id(mask) if mask is not None else 0)
+        memo, env = self.memo, self.buffers.env
+        m = 0 if mask is None else id(mask)
+        top = (id(v), index, m)
         if top in memo:
             return memo[top]
         stack: list[tuple[Value, Index, Value | None]] = [(v, index, mask)]
+        missing: list[tuple[Value, Index, Value | None]] = []
+
+        def get(v: Value, index: Index, mask: Value | None) -> Value | None:
+            made = memo.get((id(v), index, 0 if mask is None else id(mask)))
+            if made is None:
+                missing.append((v, index, mask))
+            return made
+
         while stack:
             v, index, mask = stack[-1]
-            key = (id(v), index, id(mask) if mask is not None else 0)
+            m = 0 if mask is None else id(mask)
+            key = (id(v), index, m)
             if key in memo:
                 stack.pop()
                 continue
-            missing: list[tuple[Value, Index, Value | None]] = []
-
-            def get(
-                v: Value, index: Index, mask: Value | None, missing: list = missing
-            ) -> Value | None:
-                made = memo.get((id(v), index, id(mask) if mask is not None else 0))
-                if made is None:
-                    missing.append((v, index, mask))
-                return made
-
-            made = self._step(v, index, mask, get)
+            leaf = env.get(id(v))
+            if leaf is not None:
+                memo[key] = self.load(leaf, index, mask, ())
+                stack.pop()
+                continue
+            here = self.local.get(id(v))
+            if here is not None and index == self.index and mask is None:
+                level = self.level_of(index)
+                memo[key] = self.put(self.b.op("load", here, index=index), level)
+                stack.pop()
+                continue
+            op = v.op
+            assert op is not None
+            made: Value | None
+            if op.opdef.elementwise:
+                ins = []
+                for o in op.operands:
+                    have = memo.get((id(o), index, m))
+                    if have is None:
+                        missing.append((o, index, mask))
+                    else:
+                        ins.append(have)
+                made = None if missing else self.scalar_op(op, tuple(ins))
+            else:
+                made = _INLINE[op.opdef.name](self, op, index, mask, get)
             if missing:
                 missing.reverse()
                 stack += missing
+                missing.clear()
             else:
                 assert made is not None
                 memo[key] = made
                 stack.pop()
         return memo[top]
 
-    def _step(self, v: Value, index: Index, mask: Value | None, get: Any) -> Value | None:
-        """Compute `v` at `index` from values that `get` has, or let it note what is missing."""
-        leaf = self.buffers.env.get(id(v))
-        op = v.op
-        if leaf is not None:
-            return self.load(leaf, index, mask, ())
-        assert op is not None
-        row = op.opdef
-        if row.elementwise:
-            if len(op.operands) == 1:
-                one = get(op.operands[0], index, mask)
-                if one is None:
-                    return None
-                ins: tuple = (one,)
-            else:
-                ins = tuple([get(o, index, mask) for o in op.operands])
-                if None in ins:
-                    return None
-            at = self.at
-            level = 0
-            for w in ins:
-                if at[id(w)] > level:
-                    level = at[id(w)]
-            b = self.b
-            b.loc, b.made_by = op.loc, op.made_by
-            made = b.make(row, ins, op.attrs)
-            self.levels[level].append(made)
-            out = made.results[0]
-            at[id(out)] = level
-            return out
-        return _INLINE[row.name](self, op, index, mask, get)
+    def scalar_op(self, op: Op, ins: tuple[Value, ...]) -> Value:
+        """An elementwise op on elements, at the level where they are known."""
+        at = self.at
+        level = 0
+        for w in ins:
+            if at[id(w)] > level:
+                level = at[id(w)]
+        b = self.b
+        b.loc, b.made_by = op.loc, op.made_by
+        made = b.make(op.opdef, ins, op.attrs)
+        self.levels[level].append(made)
+        out = made.results[0]
+        at[id(out)] = level
+        return out
 
     # -- closing ----------------------------------------------------------------------------------
 
-    def close(
-        self,
-        yields: Sequence[Value],
-        monoids: Sequence[str],
-        after: Callable[[Sequence[Value]], None],
-    ) -> list[Op]:
-        """The finished nest; `after` gets the reduced values and adds their stores."""
+    def end_phase(self, yields: Sequence[Value], monoids: Sequence[str]) -> Sequence[Value]:
+        """Close the inner loops of a phase; the reduced values, known at the shared level."""
         last = len(self.order)
-        if last == self.kept:  # nothing is really reduced
-            after(yields)
-            yields = ()
-        block_results: Sequence[Value] = tuple(yields)
-        body = self.levels[last] + self.tails[last]
-        for k in range(last, 0, -1):
-            reducing = k > self.kept
-            axis = self.order[k - 1]
-            loop = self.b.op(
-                "loop",
-                regions=(Block((), body, block_results),),
-                var=f"i{axis}",
-                extent=self.space[axis],
-                vector=k - 1 == self.vector,
-                monoids=tuple(monoids) if reducing else (),
-            )
-            if reducing:
-                for r in loop.results:
-                    self.at[id(r)] = k - 1
-                block_results = loop.results
-                if k - 1 == self.kept:
-                    after(block_results)
-                    block_results = ()
-            body = [*self.levels[k - 1], loop, *self.tails[k - 1]]
-        return body
+        values: Sequence[Value] = tuple(yields)
+        for k in range(last, self.kept, -1):
+            values = self._wrap(k, values, monoids)
+        if last > self.kept:
+            gone = [key for key, v in self.memo.items() if self.at[id(v)] > self.kept]
+            for key in gone:
+                del self.memo[key]
+        return values
 
-    def store(self, v: Value, out: Value, index: Index, tail: int | None = None) -> None:
+    def _wrap(self, k: int, values: Sequence[Value], monoids: Sequence[str]) -> Sequence[Value]:
+        """Put what stands at level k into its loop, and that one level further out."""
+        axis = self.order[k - 1]
+        loop = self.b.op(
+            "loop",
+            regions=(Block((), self.levels[k], values),),
+            var=f"i{axis}",
+            extent=self.space[axis],
+            vector=k - 1 == self.vector,
+            monoids=tuple(monoids),
+        )
+        self.levels[k] = []
+        self.levels[k - 1].append(loop)
+        for r in loop.results:
+            self.at[id(r)] = k - 1
+        return loop.results
+
+    def close(self) -> list[Op]:
+        """Close the shared loops; the finished nest."""
+        for k in range(self.kept, 0, -1):
+            self._wrap(k, (), ())
+        return self.levels[0]
+
+    def store(self, v: Value, out: Value, index: Index) -> None:
         level = max(self.at[id(v)], self.level_of(index))
-        op = self.b.op("store", v, out, index=index)
-        (self.levels[level] if tail is None else self.tails[tail]).append(op)
+        self.levels[level].append(self.b.op("store", v, out, index=index))
 
 
 class Buffers:
@@ -342,6 +359,8 @@ def _gather(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value | None:
     return n.load(n.buffers.env[id(x)], at, mask, (row,))
 
 
+INDEX_MAPS = {"broadcast": _broadcast, "transpose": _transpose, "reverse": _reverse,
+              "slice": _slice, "refine": _refine, "reshape": _reshape, "fill": _fill}  # fmt: skip
 _INLINE = {"constant": _constant, "iota": _iota, "dim": _dim, "fill": _fill, "pad": _pad,
            "broadcast": _broadcast, "transpose": _transpose, "reverse": _reverse, "slice": _slice,
            "refine": _refine, "reshape": _reshape, "gather": _gather}  # fmt: skip
@@ -350,9 +369,13 @@ _INLINE = {"constant": _constant, "iota": _iota, "dim": _dim, "fill": _fill, "pa
 
 
 def build_kernel(
-    roots: Sequence[Op], env: Env, strided: set[int]
+    phases: Sequence[Sequence[Op]], env: Env, strided: set[int]
 ) -> tuple[Op, list[Op], list[View | None]]:
-    """A kernel that computes the roots, all over one space: (op, ops before it, views after it)."""
+    """A kernel that computes the roots, all over one space: (op, ops before it, views after it).
+
+    The first phase decides the shared loops: the axes that it does not reduce.
+    """
+    roots = [op for phase in phases for op in phase]
     first = next((r for r in roots if axes_of(r)), None)
     space = (first.operands[0] if first is not None else roots[0].results[0]).type.shape
     axes = axes_of(first) if first is not None else ()
@@ -366,30 +389,9 @@ def build_kernel(
     buffers = Buffers(env)
     nest = Nest(buffers, whole, axes)
     outs: list[Value] = []
-    yields: list[Value] = []
-    reduced: list[tuple[str, Value]] = []
-    for op in roots:
-        type_ = op.results[0].type
-        if not axes_of(op):
-            out = Value(type_.with_shape(whole) if flat else type_)
-            nest.store(nest.value(op.results[0], nest.index), out, nest.index)
-        else:
-            out = Value(type_)
-            yields.append(nest.value(op.operands[0], nest.index))
-            if op.opdef.name == "argmax":
-                yields.append(nest.position(nest.index[op.attrs["axis"]]))
-            reduced.append((op.opdef.name, out))
-        outs.append(out)
-    keep = tuple([i for a, i in enumerate(nest.index) if a not in axes])
-
-    def after(values: Sequence[Value]) -> None:
-        k = 0
-        for name, out in reduced:
-            k += 1 + (name == "argmax")  # of (value, index) the index is wanted
-            nest.store(values[k - 1], out, keep, tail=nest.kept)
-
-    body = nest.close(yields, [name for name, _ in reduced], after)
-    kernel = _finish(roots[0], buffers, outs, body)
+    for phase in phases:
+        outs += _phase(nest, phase, axes, whole if flat else None)
+    kernel = _finish(roots[0], buffers, outs, nest.close())
     b = Builder(None, "fuse")
     views: list[View | None] = [
         (lambda v: b.reshape(v, space)) if flat and not axes_of(op) else None for op in roots
@@ -397,11 +399,44 @@ def build_kernel(
     return kernel, before, views
 
 
+def _phase(
+    nest: Nest, roots: Sequence[Op], axes: Sequence[int], flat: tuple[DimLike, ...] | None
+) -> list[Value]:
+    """The roots of one phase; their buffers."""
+    outs: list[Value] = []
+    yields: list[Value] = []
+    reduced: list[tuple[Op, Value]] = []
+    stored: list[tuple[Op, Value]] = []
+    for op in roots:
+        type_ = op.results[0].type
+        if not axes_of(op):
+            out = Value(type_.with_shape(flat) if flat else type_)
+            nest.store(nest.value(op.results[0], nest.index), out, nest.index)
+            stored.append((op, out))
+        else:
+            out = Value(type_)
+            yields.append(nest.value(op.operands[0], nest.index))
+            if op.opdef.name == "argmax":
+                yields.append(nest.position(nest.index[op.attrs["axis"]]))
+            reduced.append((op, out))
+        outs.append(out)
+    values = nest.end_phase(yields, [op.opdef.name for op, _ in reduced])
+    keep = tuple([i for a, i in enumerate(nest.index) if a not in axes])
+    k = 0
+    for op, out in reduced:
+        k += 1 + (op.opdef.name == "argmax")  # of (value, index) the index is wanted
+        nest.store(values[k - 1], out, keep)
+        nest.memo[id(op.results[0]), keep, 0] = values[k - 1]
+    for op, out in stored:
+        nest.local[id(op.results[0])] = out
+    return outs
+
+
 def build_concat(
-    roots: Sequence[Op], env: Env, strided: set[int]
+    phases: Sequence[Sequence[Op]], env: Env, strided: set[int]
 ) -> tuple[Op, list[Op], list[View | None]]:
     """A concatenation: one nest a part, each writing its own stretch of the result."""
-    (op,) = roots
+    ((op,),) = phases
     axis = op.attrs["axis"]
     buffers = Buffers(env)
     out = Value(op.results[0].type)
@@ -412,7 +447,7 @@ def build_concat(
         at = list(nest.index)
         at[axis] = at[axis] + start
         nest.store(nest.value(part, nest.index), out, tuple(at))
-        body += nest.close((), (), lambda values: None)
+        body += nest.close()
         start = start + part.type.shape[axis]
     return _finish(op, buffers, [out], body), [], [None]
 
@@ -471,13 +506,13 @@ def _flat(roots: Sequence[Op], space: tuple[DimLike, ...], env: Env, strided: se
             if id(leaf) in strided:
                 return False
             continue
-        op = v.op
-        assert op is not None
-        if op.opdef.name == "broadcast" and not op.operands[0].type.shape:
+        made = v.op
+        assert made is not None
+        if made.opdef.name == "broadcast" and not made.operands[0].type.shape:
             continue
-        if op.opdef.name in ("fill", "constant"):
+        if made.opdef.name in ("fill", "constant"):
             continue
-        if not op.opdef.elementwise:
+        if not made.opdef.elementwise:
             return False
-        stack += op.operands
+        stack += made.operands
     return True
