@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter
 
+import jitgrad.tensor as T
 import numpy as onp
 from scipy.optimize import minimize
 
 import jitgrad
 import jitgrad.numpy as np
-import jitgrad.tensor as T
 from jitgrad import function, pp
 
 PENALTY = 1.0
@@ -79,7 +79,9 @@ def regression() -> None:
     took = perf_counter() - start
     accuracy = onp.mean((X @ fit.x > 0) == (y > 0))
     value, gradient = fun(fit.x, X, y)
-    print(f"fit: {fit.message} after {fit.nit} iterations, {fit.nfev} gradients, {took * 1e3:.1f} ms")
+    print(
+        f"fit: {fit.message} after {fit.nit} iterations, {fit.nfev} gradients, {took * 1e3:.1f} ms"
+    )
     print(f"loss {value:.6f}, |gradient| {onp.abs(gradient).max():.1e}, accuracy {accuracy:.2%}")
     other = by_hand(fit.x, X, y)
     print(f"against the hand-written gradient: {onp.abs(gradient - other[1]).max():.1e}\n")

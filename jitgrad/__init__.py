@@ -1,0 +1,53 @@
+"""jitgrad: NumPy functions and their gradients, compiled to machine code in milliseconds.
+
+The names are loaded when they are first used, so that `import jitgrad` costs what `import numpy`
+costs; LLVM is loaded by the first compile.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "api": (
+        "jit", "grad", "value_and_grad", "elementwise_grad", "jacobian", "jacrev", "jacfwd",
+        "hessian", "hessian_vector_product", "jvp", "vjp", "make_jvp", "make_vjp", "vmap",
+        "stop_gradient", "eval_shape", "make_ir", "disable_jit", "ShapeDtypeStruct",
+    ),
+    "symbolic_function": ("function", "In"),
+    "frontend.pp": ("pp",),
+    "errors": (
+        "JitgradError", "ShapeError", "DTypeError", "TraceError", "GuardError",
+        "DisconnectedInputError", "NotDifferentiableError", "UnusedInputError", "MissingInputError",
+    ),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+_MODULES = ("tensor", "numpy", "gradient", "tree", "testing")
+
+__all__ = [*_HOME, *_MODULES]
+
+if TYPE_CHECKING:
+    from . import gradient, numpy, tensor, testing, tree
+    from .api import *  # noqa: F403
+    from .errors import *  # noqa: F403
+    from .frontend.pp import pp
+    from .symbolic_function import In, function
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME.get(name)
+    if home is not None:
+        value = getattr(import_module(f".{home}", __name__), name)
+    elif name in _MODULES:
+        value = import_module(f".{name}", __name__)
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

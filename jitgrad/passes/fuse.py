@@ -88,15 +88,13 @@ class _Plan:
 
     def need(self, v: Value) -> None:
         """`v` must exist in memory; through reshapes and refines, what they rename must."""
-        while v.op is not None:
-            if v.op.opdef.name in ("reshape", "refine"):
-                self.alias.add(id(v))
-                v = v.op.operands[0]
-                continue
-            if v.op.opdef.name in LIBRARY or is_dense(v.op):
-                return
+        op = v.op
+        while op is not None and op.opdef.name in ("reshape", "refine"):
+            self.alias.add(id(v))
+            v = op.operands[0]
+            op = v.op
+        if op is not None and op.opdef.name not in LIBRARY and not is_dense(op):
             self.roots[id(v)] = v
-            return
 
     def mandatory(self) -> None:
         """Roots that no choice can avoid, and the prices of what stays inline."""
