@@ -24,6 +24,11 @@ _serial = count()
 NO_ATTRS: Mapping[str, Any] = {}
 
 
+def serial() -> int:
+    """A serial number above those of all operations so far; later ones come after it."""
+    return next(_serial)
+
+
 class Value:
     """One SSA value: its type, the operation that makes it (None for a parameter), its name."""
 
@@ -152,9 +157,7 @@ def dim_names(types: Iterable[TensorType]) -> tuple[str, ...]:
     return tuple(seen)
 
 
-def reachable(
-    outputs: Iterable[Value], stop: Iterable[Value] = (), since: int = -1
-) -> list[Op]:
+def reachable(outputs: Iterable[Value], stop: Iterable[Value] = (), since: int = -1) -> list[Op]:
     """The operations that `outputs` need, in order; the walk ends at the values in `stop`.
 
     Operations older than the serial number `since` are left out: none of them can depend on a

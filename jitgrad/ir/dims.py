@@ -32,7 +32,16 @@ def _atom_text(atom: Any) -> str:
     if isinstance(atom, str):
         return atom
     kind, a, b = atom
-    return f"({a}){kind}({b})" if isinstance(b, Dim) else f"({a}){kind}{b}"
+    return f"{_operand(a)}{kind}{_operand(b)}"
+
+
+def _operand(d: DimLike) -> str:
+    """`d` beside // or %, in parentheses unless it is one symbol or number."""
+    if isinstance(d, Dim):
+        ((mono, c), *rest) = d.terms
+        simple = not rest and c == 1 and len(mono) == 1 and isinstance(mono[0], str)
+        return mono[0] if simple else f"({d})"
+    return str(d) if d >= 0 else f"({d})"
 
 
 class Dim:
@@ -49,6 +58,7 @@ class Dim:
 
     __slots__ = ("__weakref__", "_hash", "terms")
     terms: tuple[tuple[Mono, int], ...]
+    _hash: int
 
     def __hash__(self) -> int:
         return self._hash
@@ -100,9 +110,10 @@ class Dim:
         return mod(other, self)
 
     def __repr__(self) -> str:
-        parts = []
+        parts: list[str] = []
         for mono, c in self.terms:
-            alone = len(mono) == 1 and abs(c) == 1
+            # a minus in front binds tighter than the // behind it, one in the middle does not
+            alone = len(mono) == 1 and (c == 1 or (c == -1 and bool(parts)))
             body = "*".join(
                 a if isinstance(a, str) else _atom_text(a) if alone else f"({_atom_text(a)})"
                 for a in mono

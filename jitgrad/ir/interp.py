@@ -29,8 +29,8 @@ def bind_dims(params: Sequence[Value], args: Sequence[Any], env: Env) -> None:
             raise ShapeError(f"{p.name or 'an argument'} takes {p.type}, not shape {shape}")
         for d, size in zip(p.type.shape, shape):
             if d.__class__ is Dim:
-                mono, c = d.terms[0]  # type: ignore[union-attr]
-                if len(d.terms) == 1 and c == 1 and len(mono) == 1 and mono[0].__class__ is str:  # type: ignore[union-attr]
+                mono, c = d.terms[0]
+                if len(d.terms) == 1 and c == 1 and len(mono) == 1 and mono[0].__class__ is str:
                     if env.setdefault(mono[0], size) == size:
                         continue
                     raise ShapeError(
@@ -103,7 +103,8 @@ def run_block(block: Block, args: Sequence[Any], env: Env) -> tuple[Any, ...]:
 
 
 def _call(op: Op, args: Sequence[Any], env: Env) -> tuple[Any, ...]:
-    return run(op.attrs["callee"], args)
+    # types agree to the letter, so the caller's dims are the callee's
+    return run_block(op.attrs["callee"].body, args, env)
 
 
 def _cond(op: Op, args: Sequence[Any], env: Env) -> tuple[Any, ...]:

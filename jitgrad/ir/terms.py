@@ -143,7 +143,7 @@ exp, log, log1p, expm1, sqrt, sin, cos, tanh, sigmoid, softplus, logaddexp, maxi
         "logaddexp",
         "maximum",
         "minimum",
-    )  # fmt: skip
+    )
 )
 abs_, sign, select, eq, ne, not_ = (
     _function(n) for n in ("abs", "sign", "select", "eq", "ne", "not")

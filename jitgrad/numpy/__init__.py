@@ -1,0 +1,2 @@
+"""stub"""
+from ..frontend import protocol

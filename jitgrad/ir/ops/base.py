@@ -29,7 +29,8 @@ class OpDef:
     family      the file it stands in, for the documentation
     arity       number of operands, None where it varies
     attrs       attribute names in their printed order, each with its kind (see printer)
-    types       type rule: (operand types, attrs, regions) -> result types; raises ShapeError/DTypeError
+    types       type rule: (operand types, attrs, regions) -> result types; raises ShapeError or
+                DTypeError
     ref         NumPy reference: (*arrays, **attrs with dims as ints) -> array or tuple; the meaning
     deriv       elementwise: for each operand a Term linear in `t`, or None where it is flat; or a
                 function (op, k) -> Term | None. Serves as JVP and, the map being diagonal, as VJP

@@ -8,7 +8,7 @@ zero into NaN.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -62,26 +62,32 @@ _row("mul", 2, same("num"), np.multiply, "x * y; ints wrap", deriv=(t * y, t * x
 _row("div", 2, same("float"), np.true_divide, "x / y of floats", deriv=(t / y, -(t * out / y)),
      emit={"f": "fdiv"}, domain=(R, POS), edges="x / 0 is signed infinity, 0 / 0 NaN")  # fmt: skip
 _row("neg", 1, same("num"), np.negative, "-x; ints wrap", deriv=(-t,),
-     emit={"f": "fneg", "i": "neg", "u": "neg"}, edges="flips the sign of zero and NaN")  # fmt: skip
-_row("abs", 1, same("num"), np.abs, "|x|; the derivative at 0 is 0", deriv=(select(ne(x, 0.0), t * sign(x), 0.0),),
-     emit={"f": "fabs", "i": "abs", "u": "copy"}, edges="of the least int it is that int")  # fmt: skip
+     emit={"f": "fneg", "i": "neg", "u": "neg"},
+     edges="flips the sign of zero and NaN")  # fmt: skip
+_row("abs", 1, same("num"), np.abs, "|x|; the derivative at 0 is 0",
+     deriv=(select(ne(x, 0.0), t * sign(x), 0.0),),
+     emit={"f": "fabs", "i": "abs", "u": "copy"},
+     edges="of the least int it is that int")  # fmt: skip
 _row("sign", 1, same("num"), np.sign, "-1, 0 or 1", deriv=(None,), emit="sign",
      edges="NaN stays NaN; of -0.0 it is 0.0 (NumPy)")  # fmt: skip
 
 
-def _maximum_grad(op: Op, k: int) -> Term:
+def _extreme_grads(wins: Callable[[Term, Term], Term]) -> tuple[Term, ...]:
     # equal operands share the cotangent; a NaN result belongs to whichever operand is NaN
-    mine, other = (x, y) if k == 0 else (y, x)
-    wins = (mine > other) if op.opdef.name == "maximum" else (mine < other)
-    tie = eq(mine, other)
-    return select(wins | tie | ne(mine, mine), t * select(tie, 0.5, 1.0), 0.0)
+    def one(mine: Term, other: Term) -> Term:
+        tie = eq(mine, other)
+        return select(wins(mine, other) | tie | ne(mine, mine), t * select(tie, 0.5, 1.0), 0.0)
+
+    return one(x, y), one(y, x)
 
 
 _row("maximum", 2, same("any"), np.maximum, "the larger; equal operands share the derivative",
-     deriv=_maximum_grad, emit="maximum", props=("commutative", "associative"),
+     deriv=_extreme_grads(lambda mine, other: mine > other), emit="maximum",
+     props=("commutative", "associative"),
      edges="NaN if either is")  # fmt: skip
 _row("minimum", 2, same("any"), np.minimum, "the smaller; equal operands share the derivative",
-     deriv=_maximum_grad, emit="minimum", props=("commutative", "associative"),
+     deriv=_extreme_grads(lambda mine, other: mine < other), emit="minimum",
+     props=("commutative", "associative"),
      edges="NaN if either is")  # fmt: skip
 
 # -- exponentials, powers, trigonometry -----------------------------------------------------------
@@ -99,17 +105,23 @@ def _sigmoid(v: Any) -> Any:
     return np.where(v >= 0, one, e) / (one + e) if v.dtype.kind == "f" else 1 / (1 + e)
 
 
+_POW_X = t * y * x ** (y - 1)
+# 0**0 is 1 and x**0 is flat: 0 * 0**-1 must not become NaN. (With x not 0 nothing goes wrong, and
+# d/dy of this is 1/x at y = 0: masking every y = 0 would lose it.)
+_POW_X_SAFE = select(ne(x, 0.0) | ne(y, 0.0), _POW_X, 0.0)
+# at x = 0 the result does not move with y > 0: out * log(0) must not become NaN
+_POW_Y = select(ne(x, 0.0) | not_(y > 0.0), t * out * log(x), 0.0)
+
+
 def _pow_grad(op: Op, k: int) -> Term:
+    if k == 1:
+        return _POW_Y
     exponent = op.operands[1].op
-    const = exponent is not None and exponent.opdef.name == "constant"
-    if k == 0:
-        if const and not isinstance(exponent.attrs["value"], np.ndarray):
-            if exponent.attrs["value"] != 0:
-                return t * y * x ** (y - 1)
-        # at y = 0 the result is 1 whatever x is: 0 * 0**-1 must not become NaN
-        return select(ne(y, 0.0), t * y * x ** (y - 1), 0.0)
-    # at x = 0 the result does not move with y > 0: out * log(0) must not become NaN
-    return select(ne(x, 0.0) | not_(y > 0.0), t * out * log(x), 0.0)
+    if exponent is not None and exponent.opdef.name == "constant":
+        value = exponent.attrs["value"]
+        if not isinstance(value, np.ndarray) and value != 0:
+            return _POW_X
+    return _POW_X_SAFE
 
 
 _row("exp", 1, same("float"), np.exp, "e to the x", deriv=(t * out,), emit="math")
@@ -135,8 +147,9 @@ _row("sigmoid", 1, same("float"), _sigmoid, "the logistic function 1/(1 + exp(-x
 _row("softplus", 1, same("float"), _softplus, "log(1 + exp(x))", deriv=(t * sigmoid(x),),
      expand=maximum(x, 0.0) + log1p(exp(-abs_(x))), emit="expand",
      edges="x for large x, exp(x) for very negative x")  # fmt: skip
-# x - y, but 0 for two equal infinities
-_gap, _gap_back = select(eq(x, y), 0.0, x - y), select(eq(x, y), 0.0, y - x)
+# x - y, but 0 for two equal infinities (for them only: the gap of equal numbers has a derivative)
+_apart = ne(x, y) | eq(x - y, x - y)
+_gap, _gap_back = select(_apart, x - y, 0.0), select(_apart, y - x, 0.0)
 _row("logaddexp", 2, same("float"), np.logaddexp, "log(exp(x) + exp(y))",
      deriv=(t * sigmoid(_gap), t * sigmoid(_gap_back)),
      expand=maximum(x, y) + log1p(exp(-abs_(_gap))), emit="expand", props=("commutative",),
@@ -154,8 +167,8 @@ for _name, _ref, _f, _s, _u in (
          emit={"f": "fcmp " + _f, "i": "icmp " + _s, "u": "icmp " + _u, "b": "icmp " + _u},
          props=("commutative",) if _name in ("eq", "ne") else (),
          edges="with a NaN true only for ne")  # fmt: skip
-for _name, _ref in (("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor)):
-    _row(_name, 2, same("logic"), _ref, f"bitwise {_name}; logical on bools", deriv=(None, None),
+for _name, _bits in (("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.bitwise_xor)):
+    _row(_name, 2, same("logic"), _bits, f"bitwise {_name}; logical on bools", deriv=(None, None),
          emit=dict.fromkeys("biu", _name), props=("commutative", "associative"),
          domain=((0, 2), (0, 2)))  # fmt: skip
 _row("not", 1, same("logic"), np.invert, "bitwise not; logical on bools", deriv=(None,),
@@ -175,7 +188,8 @@ def _select_types(name: str, types: Sequence[TensorType], attrs: Mapping, region
 
 _row("select", 3, _select_types, np.where, "where the mask x is set y, else z",
      deriv=(None, select(x, t, 0.0), select(not_(x), t, 0.0)), emit="select",
-     domain=((0, 2), R, R), edges="the lane not taken never contaminates value or gradient")  # fmt: skip
+     domain=((0, 2), R, R),
+     edges="the lane not taken never contaminates value or gradient")  # fmt: skip
 
 # -- casts and markers ----------------------------------------------------------------------------
 

@@ -1,11 +1,12 @@
 """Rows of fused kernels: a tree of loops over named dims with affine accesses.
 
-A `kernel`'s region takes its operands and, behind them, one buffer a result. Inside, `loop` runs its
-region once for each value of its variable (`vector` marks the loop whose iterations become lanes;
-at most one on a path from the root; how many lanes is the target's affair); scalar ops compute on rank-0 values; `load` and `store`
-access buffers at affine indices, written as dims over loop variables (`i0`, `n - 1 - i1`) and
-`$k` for the k-th computed index operand. What a loop's region gives is reduced over its iterations
-by the `monoids`, rows of the table below, each with a carry of one or more values.
+A `kernel`'s region takes its operands and, behind them, one buffer a result. Inside, `loop` runs
+its region once for each value of its variable (`vector` marks the loop whose iterations become
+lanes; at most one on a path from the root; how many lanes is the target's affair); scalar ops
+compute on rank-0 values; `load` and `store` access buffers at affine indices, written as dims over
+loop variables (`i0`, `n - 1 - i1`) and `$k` for the k-th computed index operand. What a loop's
+region gives is reduced over its iterations by the `monoids`, rows of the table below, each with a
+carry of one or more values.
 """
 
 from __future__ import annotations
@@ -95,7 +96,8 @@ def _loop_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tupl
 define("loop", "kernel", 0, _loop_types, None,
        "runs its region for var = 0 … extent-1; its results are the reductions of the region's",
        attrs={"var": "str", "extent": "dim", "vector": "bool", "monoids": "strs"}, emit="kernel",
-       nondiff="fusion runs after differentiation", edges="of no steps: the monoids' neutrals")  # fmt: skip
+       nondiff="fusion runs after differentiation",
+       edges="of no steps: the monoids' neutrals")  # fmt: skip
 
 
 def _index_rank(name: str, ref: TensorType, attrs: Mapping) -> None:

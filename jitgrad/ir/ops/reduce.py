@@ -10,7 +10,7 @@ import numpy as np
 from ...errors import DTypeError, ShapeError
 from ..core import Op, Value
 from ..dims import DimLike
-from ..types import BOOL, TensorType, tensor
+from ..types import BOOL, I64, TensorType, tensor
 from .base import Case, check_dtype, define
 from .shape import must_match
 
@@ -73,10 +73,9 @@ def _max_jvp(b: Any, op: Op, tangents: Sequence[Value | None]) -> tuple[Value | 
     hit = b("eq", x, top)
     if x.type.dtype.is_float:  # a NaN wins, and is not equal to itself
         hit = b("or", hit, b("isnan", x))
-    one, zero = b.const(1, x.type), b.zeros(x.type)
-    share = b("div", b.select(hit, one, zero),
-              _spread(b, b.sum(b.select(hit, one, zero), axes), shape, axes))  # fmt: skip
-    return (b.sum(b.select(hit, b.mul(dx, share), b.zeros(dx.type)), axes),)
+    zero = b.zeros(x.type)
+    count = b.sum(b.select(hit, b.const(1, x.type), zero), axes)
+    return (b("div", b.sum(b.select(hit, dx, zero), axes), count),)
 
 
 for _name, _ref in (("max", np.max), ("min", np.min)):
@@ -85,9 +84,9 @@ for _name, _ref in (("max", np.max), ("min", np.min)):
            f"{_name} over axes; equal elements share the derivative", attrs={"axes": "ints"},
            jvp=_max_jvp, batch=_reduce_batch, emit="reduce", cases=_CASES,
            edges="NaN if any element is; of nothing an error")  # fmt: skip
-for _name, _ref in (("any", np.any), ("all", np.all)):
+for _name, _test in (("any", np.any), ("all", np.all)):
     define(_name, "reduce", 1, _reduce_types("bool"),
-           (lambda ref: lambda v, *, axes: ref(v, axis=axes))(_ref), f"logical {_name} over axes",
+           (lambda ref: lambda v, *, axes: ref(v, axis=axes))(_test), f"logical {_name} over axes",
            attrs={"axes": "ints"}, nondiff="its result is bool", batch=_reduce_batch,
            emit="reduce", cases=(Case(("bool[3, 4]",), {"axes": (1,)}),))  # fmt: skip
 
@@ -111,9 +110,11 @@ def _scan_axis_types(name: str, types: Types, attrs: Mapping, regions: tuple) ->
 
 
 def _cumsum_transpose(b: Any, op: Op, ct: Value, k: int) -> Value | None:
-    if ct.type.dtype is BOOL:
-        return None  # every element before an active one is active: no mask is kept
     axis = op.attrs["axis"]
+    if ct.type.dtype is BOOL:  # active where any later lane is: counted
+        count = _cumsum_transpose(b, op, b.cast(ct, I64), k)
+        assert count is not None
+        return b("gt", count, b.zeros(count.type))
     back = b("reverse", ct, axes=(axis,))
     return b("reverse", b("cumsum", back, axis=axis), axes=(axis,))
 
@@ -143,9 +144,13 @@ def _matmul(v: Any, w: Any, *, ta: bool, tb: bool) -> Any:
 
 
 def _matmul_transpose(b: Any, op: Op, ct: Value, k: int) -> Value | None:
-    if ct.type.dtype is BOOL:
-        return None
     ta, tb = op.attrs["ta"], op.attrs["tb"]
+    if ct.type.dtype is BOOL:  # a row of x is active where any lane of the product's row is
+        shape, r = op.operands[k].type.shape, ct.type.rank
+        flipped = ta if k == 0 else tb
+        line = b("any", ct, axes=(r - 1 - k,))
+        last = r - 2 + k if not flipped else r - 1 - k
+        return b.broadcast(line, shape, (*range(r - 2), last))
     if k == 0:
         y = op.operands[1]
         return b("matmul", y, ct, ta=tb, tb=True) if ta else b("matmul", ct, y, ta=False, tb=not tb)
@@ -156,6 +161,18 @@ def _matmul_transpose(b: Any, op: Op, ct: Value, k: int) -> Value | None:
 def _matmul_batch(
     b: Any, op: Op, ins: Sequence[Value], flags: Sequence[bool], size: DimLike
 ) -> tuple:
+    x, y = ins
+    ta, tb = op.attrs["ta"], op.attrs["tb"]
+    if x.type.rank + y.type.rank == 5 and not (ta if flags[0] else not tb):
+        # one matrix for the whole batch: one product, the batch among the rows of the other
+        if flags[0]:
+            _, m, k = x.type.shape
+            out = b("matmul", b.reshape(x, (size * m, k)), y, ta=False, tb=tb)
+            return (b.reshape(out, (size, m, out.type.shape[1])),)
+        _, n, k = y.type.shape
+        out = b("matmul", x, b.reshape(y, (size * n, k)), ta=ta, tb=True)
+        split = b.reshape(out, (out.type.shape[0], size, n))
+        return (b.transpose(split, (1, 0, 2)),)
     ins = [v if f else b.broadcast_front(v, size) for v, f in zip(ins, flags)]
     return (b("matmul", *ins, **op.attrs),)
 
@@ -164,7 +181,7 @@ define("matmul", "reduce", 2, _matmul_types, _matmul,
        "product of matrices (or of stacks of them), each transposed first if its flag says so",
        attrs={"ta": "bool", "tb": "bool"}, linear="all", bilinear=True,
        transpose=_matmul_transpose, batch=_matmul_batch, emit="matmul",
-       cases=tuple(Case((("f64[4, 3]" if ta else "f64[3, 4]"), ("f64[2, 4]" if tb else "f64[4, 2]")),
-                        {"ta": ta, "tb": tb}) for ta in (False, True) for tb in (False, True))
-       + (Case(("f64[2, 3, 4]", "f64[2, 4, 5]"), {"ta": False, "tb": False}),),
+       cases=(*(Case(("f64[4, 3]" if ta else "f64[3, 4]", "f64[2, 4]" if tb else "f64[4, 2]"),
+                     {"ta": ta, "tb": tb}) for ta in (False, True) for tb in (False, True)),
+              Case(("f64[2, 3, 4]", "f64[2, 4, 5]"), {"ta": False, "tb": False})),
        edges="an empty inner dim gives zeros")  # fmt: skip

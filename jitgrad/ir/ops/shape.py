@@ -63,15 +63,15 @@ def _iota_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tupl
     return (attrs["type"],)
 
 
-def _iota(*, type: TensorType, axis: int) -> Any:
+def _iota(*, type: Any, axis: int) -> Any:
     shape = [1] * len(type.shape)
     shape[axis] = -1
     return np.broadcast_to(np.arange(type.shape[axis], dtype=type.dtype.np).reshape(shape),
                            type.shape).copy()  # fmt: skip
 
 
-_row("iota", 0, _iota_types, _iota, "the index along one axis", attrs={"type": "type", "axis": "int"},
-     deriv=(), batch=_constant_batch, emit="iota",
+_row("iota", 0, _iota_types, _iota, "the index along one axis",
+     attrs={"type": "type", "axis": "int"}, deriv=(), batch=_constant_batch, emit="iota",
      cases=(Case((), {"type": tensor("f64", (3, 4)), "axis": 1}),))  # fmt: skip
 
 
@@ -79,9 +79,9 @@ def _dim_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple
     return (tensor("i64", ()),)
 
 
-_row("dim", 0, _dim_types, lambda *, expr: np.int64(expr), "a dim (in kernels: an index) as a number",
-     attrs={"expr": "dim"}, deriv=(), batch=_constant_batch, emit="dim",
-     cases=(Case((), {"expr": 3}),))  # fmt: skip
+_row("dim", 0, _dim_types, lambda *, expr: np.int64(expr),
+     "a dim (in kernels: an index) as a number", attrs={"expr": "dim"}, deriv=(),
+     batch=_constant_batch, emit="dim", cases=(Case((), {"expr": 3}),))  # fmt: skip
 
 
 def _fill_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
@@ -297,7 +297,8 @@ def _pad_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple
 
 def _pad(v: Any, fill: Any, *, lo: tuple, hi: tuple, interior: tuple) -> Any:
     v = np.asarray(v)
-    out = np.full([padded(n, *p) for n, *p in zip(v.shape, lo, hi, interior)], fill, v.dtype)
+    size: Any = padded
+    out = np.full([size(n, *p) for n, *p in zip(v.shape, lo, hi, interior)], fill, v.dtype)
     out[tuple(slice(a, a + (n - 1) * (s + 1) + 1 if n else a, s + 1)
               for n, a, s in zip(v.shape, lo, interior))] = v  # fmt: skip
     return out
@@ -306,14 +307,12 @@ def _pad(v: Any, fill: Any, *, lo: tuple, hi: tuple, interior: tuple) -> Any:
 def _pad_transpose(b: Any, op: Op, ct: Value, k: int) -> Value:
     x = op.operands[0].type
     lo, interior = op.attrs["lo"], op.attrs["interior"]
-    inner = b("slice", ct, starts=tuple(lo), steps=tuple(s + 1 for s in interior), stops=tuple(
-        a + padded(n, 0, 0, s) for n, a, s in zip(x.shape, lo, interior)))  # fmt: skip
     if k == 0:
-        return inner
-    every = range(x.rank)
-    if ct.type.dtype is BOOL:
-        return b.sum(ct, every)
-    return b("sub", b.sum(ct, every), b.sum(inner, every))
+        return b("slice", ct, starts=tuple(lo), steps=tuple(s + 1 for s in interior), stops=tuple(
+            a + padded(n, 0, 0, s) for n, a, s in zip(x.shape, lo, interior)))  # fmt: skip
+    inside = b("pad", b.const(True, tensor(BOOL, x.shape)), b.const(False, tensor(BOOL, ())),
+               **op.attrs)  # fmt: skip
+    return b.sum(b.select(inside, b.zeros(ct.type), ct), range(ct.type.rank))
 
 
 def _pad_batch(b: Any, op: Op, ins: Sequence[Value], flags: Sequence[bool], size: DimLike) -> tuple:
@@ -334,7 +333,8 @@ def _pad_batch(b: Any, op: Op, ins: Sequence[Value], flags: Sequence[bool], size
 _row("pad", 2, _pad_types, _pad, "y put around x (lo, hi) and between its elements (interior)",
      attrs={"lo": "dims", "hi": "dims", "interior": "ints"}, linear="all",
      transpose=_pad_transpose, batch=_pad_batch, emit="index",
-     cases=(Case(("f64[3, 2]", "f64"), {"lo": (1, 0), "hi": (2, 1), "interior": (1, 0)}),))  # fmt: skip
+     cases=(Case(("f64[3, 2]", "f64"),
+                 {"lo": (1, 0), "hi": (2, 1), "interior": (1, 0)}),))  # fmt: skip
 
 
 def _concat_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
@@ -356,8 +356,9 @@ def _concat_transpose(b: Any, op: Op, ct: Value, k: int) -> Value:
     for v in op.operands[:k]:
         start = start + v.type.shape[axis]
     stop = start + op.operands[k].type.shape[axis]
-    starts, stops = [0] * len(shape), list(shape)
-    starts[axis], stops[axis] = start, stop  # type: ignore[call-overload]
+    starts: list[DimLike] = [0] * len(shape)
+    stops = list(shape)
+    starts[axis], stops[axis] = start, stop
     return b("slice", ct, starts=tuple(starts), stops=tuple(stops), steps=(1,) * len(shape))
 
 

@@ -1,0 +1,436 @@
+"""Cut a function out of a graph in the air: dims unified and renamed, gradients derived anew.
+
+What the graph assumes about dims (a `refine`, a reshape, a slice) becomes relations here. Where one
+says that two symbols are equal they become one symbol of the function; where it says that a symbol
+is a number, the number; the rest become `require` operations. Each is kept as a `Check` too, which
+names variables, shapes and the user's line when a call breaks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from ..errors import Loc, MissingInputError, ShapeError, at
+from ..ir.build import Builder
+from ..ir.core import Block, Function, Op, Value, function
+from ..ir.dims import Dim, DimLike, evaluate, substitute, symbol, symbols
+from ..ir.types import TensorType
+from .pp import dim_text, short
+from .symbolic import Note, Recipe, TensorVariable, dim_notes, notes, owners, recipes
+from .symbolic_ops import mismatch
+
+Stabilize = Callable[[Sequence[Op], Value], Value]
+
+
+class Check(NamedTuple):
+    """One relation of dims, in the graph's own symbols, with what its failure says."""
+
+    lhs: DimLike
+    cmp: str
+    rhs: DimLike
+    loc: Loc | None
+    note: Note | None
+    names: tuple[str, ...] = ()
+    shapes: tuple[tuple[DimLike, ...], ...] = ()
+
+    def fails(self, env: Mapping[str, int]) -> bool:
+        a, c = evaluate(self.lhs, env), evaluate(self.rhs, env)
+        return a != c if self.cmp == "eq" else a < c
+
+    def error(self, env: Mapping[str, DimLike]) -> Exception:
+        """The error; sizes that `env` does not know stay symbols."""
+        shapes = [tuple(substitute(d, env) for d in s) for s in self.shapes]
+        note = self.note
+        if note is not None and note.places:
+            text = mismatch(note.op, self.names, note.places, shapes)
+        else:
+            a, c = substitute(self.lhs, env), substitute(self.rhs, env)
+            what = note.text if note is not None else "sizes do not fit"
+            sizes = f"{dim_text(self.lhs)} is {a}, but must be {dim_text(self.rhs)}"
+            if self.cmp == "ge":
+                sizes = f"{dim_text(self.lhs)} is {a}, less than {dim_text(self.rhs)}"
+            elif c.__class__ is int and self.rhs.__class__ is Dim:
+                sizes += f" = {c}"
+            seen = "; ".join(
+                f"{n} has shape ({', '.join(map(str, s))}{',' if len(s) == 1 else ''})"
+                for n, s in zip(self.names, shapes)
+            )
+            text = f"{what}: {sizes}" + (f"\n  {seen}" if seen else "")
+        kind = note.error if note is not None and note.error is not None else ShapeError
+        return kind(at(text, self.loc))
+
+
+class Cut(NamedTuple):
+    """A function, the checks behind its dims, and which inputs it depends on."""
+
+    fn: Function
+    checks: list[Check]
+    used: list[bool]
+
+
+class _Group:
+    """Gradients of one cost that are needed: derived together."""
+
+    def __init__(self, recipe: Recipe) -> None:
+        self.recipe = recipe
+        self.serial = recipe.serial
+        self.members: dict[int, tuple[Value, Value]] = {}  # raw gradient, its wrt
+
+
+def cut(
+    name: str,
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    givens: Sequence[tuple[Value, Value]] = (),
+    stabilize: Stabilize | None = None,
+) -> Cut:
+    """The function from `inputs` to `outputs`, with the first of each pair of `givens` replaced by
+    the second.
+
+    Raises `MissingInputError` where it needs another variable, `ShapeError` where sizes that are
+    known contradict each other.
+    """
+    stops = {id(v) for v in inputs}
+    keys = {id(k) for k, _ in givens}
+    # a variable in the middle of the graph that is an input, or replaced, may lie between a cost and
+    # what it was differentiated by: then the gradient stays as it was built
+    leaves = all(v.op is None for v in (*inputs, *(k for k, _ in givens)))
+    plans = [_plan([v for _, v in givens], stops, leaves)] if givens else []
+    plans.append(_plan(outputs, stops | keys, leaves))
+    checks = [c for ops, _ in plans for op in ops if op.__class__ is Op for c in _relations(op)]
+    for k, v in givens:
+        checks += [Check(c, "eq", a, None, None) for a, c in zip(k.type.shape, v.type.shape)
+                   if a is not c and a != c]  # fmt: skip
+    world = _World(inputs, checks)
+    memo = {id(v): p for v, p in zip(inputs, world.params)}
+    if givens:
+        inner = dict(memo)
+        world.build(plans[0][0], inner, stabilize)
+        for k, v in givens:
+            memo[id(k)] = world.fit(world.get(v, inner, None), k)
+    world.build(plans[-1][0], memo, stabilize)
+    results = [world.get(v, memo, None) for v in outputs]
+    touched = set().union(*[seen for _, seen in plans])
+    used = [id(v) in touched or world.used_by_shape(v) for v in inputs]
+    fn = function(name, world.params, results, world.effects())
+    return Cut(fn, checks, used)
+
+
+def _plan(roots: Sequence[Value], stops: set[int], derive: bool) -> tuple[list[Any], set[int]]:
+    """The ops and groups of gradients that `roots` need, in order; ids of all values met."""
+    ops: list[Any] = []
+    groups: dict[tuple, _Group] = {}
+    seen: set[int] = set()
+    made: set[int] = set()
+    stack = list(roots)
+    while stack:
+        v = stack.pop()
+        if id(v) in seen:
+            continue
+        seen.add(id(v))
+        op = v.op
+        if op is None or id(v) in stops:
+            continue
+        found = recipes.get(v) if derive and op.made_by else None
+        if found is not None:
+            recipe, k = found
+            known = tuple([(id(a), id(g)) for a, g in recipe.known])
+            key = (id(recipe.cost), tuple([id(c) for c in recipe.constants]), known)
+            group = groups.get(key)
+            if group is None:
+                group = groups[key] = _Group(recipe)
+            group.serial = min(group.serial, recipe.serial)
+            group.members[id(v)] = v, recipe.wrt[k]
+            stack.append(recipe.wrt[k])
+            stack += [w for pair in recipe.known for w in pair]
+            stack += recipe.constants
+            if recipe.cost is not None:
+                stack.append(recipe.cost)
+        elif id(op) not in made:
+            made.add(id(op))
+            ops.append(op)
+            stack += op.operands
+    ops += groups.values()
+    ops.sort(key=lambda o: o.serial)
+    return ops, seen
+
+
+# -- relations ------------------------------------------------------------------------------------
+
+
+def _at_least(a: DimLike, least: int) -> bool:
+    """True where `a >= least` whatever the sizes are."""
+    rest = a - least
+    if rest.__class__ is int:
+        return rest >= 0  # type: ignore[operator]
+    return all(c >= 0 for _, c in rest.terms)  # type: ignore[union-attr]
+
+
+def _relations(op: Op) -> Iterator[Check]:
+    """What an op assumes about dims, as far as it is not plain."""
+    name = op.opdef.name
+    if name == "refine":
+        for a, c in zip(op.operands[0].type.shape, op.results[0].type.shape):
+            if a is not c and a != c:
+                yield _check(op, a, "eq", c)
+    elif name == "reshape":
+        x, y = op.operands[0].type, op.results[0].type
+        if not (x.static and y.static) and x.size is not y.size:
+            yield _check(op, x.size, "eq", y.size)
+    elif name == "slice":
+        a = op.attrs
+        for n, lo, hi, step in zip(op.operands[0].type.shape, a["starts"], a["stops"], a["steps"]):
+            if hi is n and lo.__class__ is int and lo == 0 and step == 1:
+                continue
+            if not _at_least(n - hi, 0):
+                yield _check(op, n, "ge", hi)
+            if not _at_least(lo, 0):
+                yield _check(op, lo, "ge", 0)
+            # an extent of 0 cannot be taken back from the step (see the op's transpose)
+            least = lo + 1 if step > 1 else lo
+            if not _at_least(hi - least, 0):
+                yield _check(op, hi, "ge", least)
+    elif name in ("iota", "constant"):
+        for d in op.results[0].type.shape:
+            if d.__class__ is Dim and not _at_least(d, 0):
+                yield _check(op, d, "ge", 0)
+    elif name in ("max", "min", "argmax"):
+        axes = op.attrs["axes"] if "axes" in op.attrs else (op.attrs["axis"],)
+        for i in axes:
+            d = op.operands[0].type.shape[i]
+            if d.__class__ is Dim:
+                yield _check(op, d, "ge", 1)
+
+
+def _check(op: Op, lhs: DimLike, cmp: str, rhs: DimLike) -> Check:
+    note, loc = notes.get(op.results[0]), op.loc
+    if note is None and cmp == "eq":
+        for one, other in ((lhs, rhs), (rhs, lhs)):
+            found = dim_notes.get(one, {}).get(repr(other)) if one.__class__ is Dim else None
+            if found is not None:
+                note, loc = found
+                break
+    if note is None:
+        note = Note(op.opdef.name, (), text=f"{op.opdef.name}: sizes do not fit")
+    values = [r() for r in note.operands]
+    if any(v is None for v in values):
+        return Check(lhs, cmp, rhs, loc, note._replace(places=(), operands=()))
+    names = tuple([short(v, i) for i, v in enumerate(values)])
+    return Check(lhs, cmp, rhs, loc, note, names, tuple([v.type.shape for v in values if v]))
+
+
+# -- the function's own world ---------------------------------------------------------------------
+
+
+class _World:
+    """Dims of the graph as dims of the function, and the ops made in them."""
+
+    def __init__(self, inputs: Sequence[Value], checks: Sequence[Check]) -> None:
+        self.env: dict[str, DimLike] = {}
+        order = [s for v in inputs for d in v.type.shape for s in sorted(symbols(d))]
+        self.rank = {s: i for i, s in enumerate(dict.fromkeys(order))}
+        left = [c for c in checks if c.cmp == "eq" and not self._unify(c)]
+        while left:  # until nothing more can be solved
+            again = [c for c in left if not self._unify(c)]
+            if len(again) == len(left):
+                break
+            left = again
+        env: dict[str, DimLike] = {}
+        for s in self.rank:
+            root = self._find(symbol(s))
+            if root.__class__ is Dim:
+                (root_name,) = symbols(root)
+                env.setdefault(root_name, symbol(f"n{len({repr(d) for d in env.values()})}"))
+        for s in [*self.env, *self.rank]:
+            root = self._find(symbol(s))
+            if root.__class__ is int:
+                env[s] = root
+            else:
+                (root_name,) = symbols(root)
+                if root_name in env:
+                    env[s] = env[root_name]
+        self.env = env
+        self.dims: dict[Dim, DimLike] = {}
+        self.types: dict[TensorType, TensorType] = {}
+        self.loc: Loc | None = None
+        self.asked: set[str] = set()  # symbols that attributes name
+        self.open = checks
+        self.params = [Value(self.retype(v.type), name=v.name) for v in inputs]
+
+    def _find(self, d: DimLike) -> DimLike:
+        while d.__class__ is Dim:
+            (name,) = symbols(d)
+            if name not in self.env:
+                break
+            d = self.env[name]
+        return d
+
+    def _resolved(self, d: DimLike) -> DimLike:
+        if d.__class__ is not Dim:
+            return d
+        return substitute(d, {s: self._find(symbol(s)) for s in symbols(d)})
+
+    def _unify(self, check: Check) -> bool:
+        """Take an equality into account; False where it cannot be solved (yet)."""
+        gap = self._resolved(check.lhs) - self._resolved(check.rhs)
+        if gap.__class__ is int:
+            if gap != 0:
+                raise check.error({s: self._find(symbol(s)) for s in self.env})
+            return True
+        plus: list[str] = []
+        minus: list[str] = []
+        number = 0
+        for mono, c in gap.terms:  # type: ignore[union-attr]
+            if mono == ():
+                number = c
+            elif len(mono) == 1 and isinstance(mono[0], str) and abs(c) == 1:
+                (plus if c > 0 else minus).append(mono[0])
+            else:
+                return False
+        names = plus + minus
+        if len(names) == 1:
+            size = -number if plus else number
+            if size < 0:
+                raise check.error({})
+            self.env[names[0]] = size
+            return True
+        if len(plus) == 1 == len(minus) and number == 0:
+            last = len(self.rank)
+            first, second = sorted(names, key=lambda s: self.rank.get(s, last))
+            self.env[second] = symbol(first)
+            return True
+        return False
+
+    def dim(self, d: DimLike) -> DimLike:
+        if d.__class__ is not Dim:
+            return d
+        new = self.dims.get(d)  # type: ignore[arg-type]
+        if new is None:
+            for s in symbols(d):
+                if s not in self.env:
+                    self._missing_symbol(s)
+            new = self.dims[d] = substitute(d, self.env)  # type: ignore[index]
+        return new
+
+    def _missing_symbol(self, s: str) -> None:
+        owner = owners.get(symbol(s))
+        v = owner[0]() if owner else None
+        name = (v.name if v is not None else "") or "an unnamed variable"
+        raise MissingInputError(at(
+            f"the shape of {name} is needed, and {name} is not among the inputs", self.loc))  # fmt: skip
+
+    def retype(self, t: TensorType) -> TensorType:
+        new = self.types.get(t)
+        if new is None:
+            new = t if t.static else t.with_shape(tuple([self.dim(d) for d in t.shape]))
+            self.types[t] = new
+        return new
+
+    def attr(self, a: Any) -> Any:
+        if a.__class__ is Dim:
+            self.asked |= symbols(a)
+            return self.dim(a)
+        if a.__class__ is tuple:
+            return tuple([self.attr(i) for i in a])
+        if a.__class__ is TensorType:
+            if not a.static:
+                self.attr(a.shape)
+            return self.retype(a)
+        if a.__class__ is Function:
+            return Function(a.name, self.block(a.body), a.layouts)
+        return a
+
+    def block(self, block: Block) -> Block:
+        """A region in the function's dims."""
+        params = [Value(self.retype(p.type), name=p.name) for p in block.params]
+        memo = {id(p): q for p, q in zip(block.params, params)}
+        ops = [self.op(op, memo) for op in block.ops]
+        return Block(params, [o for o in ops if o is not None], [memo[id(v)] for v in block.results])
+
+    def get(self, v: Value, memo: dict[int, Value], op: Op | None) -> Value:
+        found = memo.get(id(v))
+        if found is None:
+            name = v.name or "an unnamed variable"
+            note = notes.get(op.results[0]) if op is not None else None
+            user = note.op if note is not None else op.opdef.name if op is not None else ""
+            use = f"used to compute {user}, " if user else ""
+            raise MissingInputError(at(
+                f"Input {name} of the graph, {use}was not provided and not given a value: {name}, "
+                f"{TensorVariable(v).type}, is not among the inputs",
+                op.loc if op is not None else None))  # fmt: skip
+        return found
+
+    def op(self, op: Op, memo: dict[int, Value]) -> Op | None:
+        """`op` made anew; None where nothing is left of it."""
+        self.loc = op.loc
+        ins = tuple([memo.get(id(v)) or self.get(v, memo, op) for v in op.operands])
+        types = tuple([self.retype(r.type) for r in op.results])
+        attrs = op.attrs
+        if attrs:
+            attrs = {k: self.attr(a) for k, a in attrs.items()}
+        if op.opdef.name in ("refine", "reshape") and ins[0].type is types[0]:
+            memo[id(op.results[0])] = ins[0]
+            return None
+        regions = tuple([self.block(r) for r in op.regions])
+        new = Op(op.opdef, ins, attrs, types, regions, op.loc, op.made_by)
+        for old, r in zip(op.results, new.results):
+            r.name = old.name
+            memo[id(old)] = r
+        return new
+
+    def build(self, plan: Sequence[Any], memo: dict[int, Value],
+              stabilize: Stabilize | None) -> None:  # fmt: skip
+        """Make what is planned; `memo` leads from the graph's values to the function's."""
+        for item in plan:
+            if item.__class__ is Op:
+                if id(item.results[0] if item.results else item) not in memo:
+                    self.op(item, memo)
+            else:
+                self._group(item, memo, stabilize)
+
+    def _group(self, group: _Group, memo: dict[int, Value], stabilize: Stabilize | None) -> None:
+        recipe, members = group.recipe, list(group.members.values())
+        cost = None if recipe.cost is None else self.get(recipe.cost, memo, None)
+        found = recipe.derive(
+            cost,
+            [self.get(w, memo, None) for _, w in members],
+            [self.get(c, memo, None) for c in recipe.constants],
+            [(self.get(k, memo, None), self.get(g, memo, None)) for k, g in recipe.known],
+            stabilize,
+        )
+        for (raw, _), new in zip(members, found):
+            if new is None:  # simplification found that nothing depends on it
+                new = Builder().zeros(self.retype(raw.type))
+            memo[id(raw)] = self.fit(new, raw)
+
+    def fit(self, new: Value, raw: Value) -> Value:
+        """`new` in the place of `raw`: of its type."""
+        want = self.retype(raw.type)
+        b = Builder()
+        new = b.cast(new, want.dtype)
+        return new if new.type is want else b("refine", new, shape=want.shape)
+
+    def used_by_shape(self, v: Value) -> bool:
+        return any(s in self.asked for d in v.type.shape for s in symbols(d))
+
+    def effects(self) -> list[Op]:
+        """`require` operations for what unification did not settle."""
+        out = []
+        done = set()
+        for c in self.open:
+            self.loc = c.loc
+            lhs, rhs = self.dim(c.lhs), self.dim(c.rhs)
+            key = (repr(lhs), c.cmp, repr(rhs))
+            settled = lhs is rhs or lhs == rhs if c.cmp == "eq" else _at_least(lhs - rhs, 0)
+            if settled or key in done:
+                continue
+            if lhs.__class__ is int and rhs.__class__ is int:
+                raise c.error(self.env)
+            done.add(key)
+            text = (c.note.text if c.note is not None else "") or "Input dimension mis-match"
+            b = Builder(c.loc)
+            out.append(b.op("require", lhs=lhs, cmp=c.cmp, rhs=rhs, message=text))
+        return out
+
+

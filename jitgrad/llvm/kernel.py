@@ -1,0 +1,480 @@
+"""Loop nests: one LLVM function a `kernel` op, its vector loop as explicit wide vectors.
+
+A vector loop is a main loop of full vectors and one masked iteration for the rest; a body so big
+that a second copy would cost more compile time than masks cost run time is one masked loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+from ..ir.core import Op, Value
+from ..ir.dims import Dim, DimLike, symbol
+from ..ir.ops.kernel import MONOIDS
+from ..ir.types import BOOL
+from .access import AccessCode, Buffer, Item, Vec
+from .code import Operand, Scope, Unit
+from .reduce import BLOCK, STEPS, Carry, carry
+from .scalar import emitter
+from .text import const, vec
+
+# What an op costs next to an addition, for the choice of lanes and of one copy of the body or two.
+_WEIGHT = {"exp": 18, "log": 20, "expm1": 22, "log1p": 25, "sin": 30, "cos": 30, "tanh": 28,
+           "pow": 60, "div": 4, "sqrt": 4, "sigmoid": 40, "softplus": 60, "logaddexp": 60,
+           "constant": 0, "wrap_index": 6}  # fmt: skip
+LIGHT, HEAVY, ONE_COPY = 24, 90, 120
+States = list[list[str]]
+
+
+class KernelFunction(NamedTuple):
+    """A kernel's function: how core calls it. `symbols` are the i64 arguments behind the pointers
+    (dim names, or `@k.j` for stride j of buffer k); `fails` says that it returns a status."""
+
+    name: str
+    symbols: tuple[str, ...]
+    fails: bool
+
+
+class Kernel(AccessCode):
+    """The emitter of one kernel."""
+
+    def __init__(self, unit: Unit, op: Op, strided: Sequence[bool]) -> None:
+        super().__init__(unit)
+        (body,) = op.regions
+        self.arguments: dict[str, str] = {}
+        self.fails = False
+        self.again = False  # a second copy of a body: what was hoisted is there already
+        self.ends: list[str] = []  # error blocks
+        self.loops: list[dict[str, Any]] = []  # for the report
+        reads = len(op.operands)
+        for k, p in enumerate(body.params):
+            strides = None
+            if k < reads and strided[k] and p.type.shape:
+                strides = tuple([symbol(f"@{k}.{j}") for j in range(p.type.rank)])
+            self.buffers[id(p)] = Buffer(f"%b{k}", p.type, strides, k >= reads)
+        self.count = len(body.params)
+        self.run(body.ops)
+
+    def finish(self, name: str) -> KernelFunction:
+        """Write the function into the unit."""
+        args = [f"ptr %b{k}" for k in range(self.count)]
+        args += [f"i64 {a}" for a in self.arguments.values()]
+        if self.fails:
+            args.insert(0, "ptr %ctx")
+        result = "i32" if self.fails else "void"
+        head = f"define internal {result} @{name}({', '.join(args)}) nounwind "
+        lines = [head + self.unit.target.attributes + " {", "entry:", *self.root.lines]
+        lines += ["  ret i32 0" if self.fails else "  ret void", *self.ends, "}", ""]
+        self.unit.functions.append("\n".join(lines))
+        return KernelFunction(name, tuple(self.arguments), self.fails)
+
+    def symbol(self, name: str) -> Operand:
+        hit = self.syms.get(name)
+        if hit is None:  # a dim: an argument
+            arg = self.arguments[name] = f"%n{len(self.arguments)}"
+            hit = self.syms[name] = (arg, self.root)
+        return hit
+
+    # -- straight-line code -----------------------------------------------------------------------
+
+    def run(self, ops: Iterable[Op]) -> None:
+        env = self.env
+        for op in ops:
+            row = op.opdef
+            if self.again and op.results:
+                hit = env.get(id(op.results[0]))
+                if hit is not None and hit[2].open:
+                    continue
+            special = _OPS.get(row.name)
+            if special is not None:
+                special(self, op)
+                continue
+            operands = op.operands
+            items = [env[id(v)] for v in operands]
+            dtype = operands[-1].type.dtype
+            lanes, scope = 1, self.root
+            for item in items:
+                if item[2].level > scope.level:
+                    scope = item[2]
+                if item[1] > lanes:
+                    lanes = item[1]
+            if lanes == 1:
+                texts = [item[0] for item in items]
+            else:
+                texts = [
+                    item[0] if item[1] == lanes else self.splat(item, v.type.dtype, lanes, scope)
+                    for item, v in zip(items, operands)
+                ]
+            env[id(op.results[0])] = (
+                emitter(row, dtype)(self, scope, texts, lanes, op.attrs),
+                lanes,
+                scope,
+            )
+
+    def wrap_index(self, op: Op) -> None:
+        x, n, _ = self.env[id(op.operands[0])]
+        n = max(n, 1)
+        t, m = vec("i64", n), vec("bool", n)
+        size = self.dim(op.attrs["size"])
+        sizes = self.splat((size, 1, self.root), op.operands[0].type.dtype, n, self.cur)
+        if n == 1:
+            sizes = size
+        below = self.ins(f"icmp slt {t} {x}, {const('i64', n, 0)}")
+        out = self.ins(f"select {m} {below}, {t} {self.ins(f'add {t} {x}, {sizes}')}, {t} {x}")
+        bad = self.ins(f"icmp uge {t} {out}, {sizes}")  # negative ones are huge without a sign
+        fail, ok = self.fresh("bad"), self.fresh("ok")
+        self.ends += [f"{fail}:"]
+        first = x
+        if n > 1:
+            assert self.vec is not None
+            if self.vec.mask is not None:
+                bad = self.ins(f"and {m} {bad}, {self.vec.mask}")
+            bits = self.ins(f"bitcast {m} {bad} to i{n}")
+            bad = self.ins(f"icmp ne i{n} {bits}, 0")
+            self.unit.declare(f"declare i{n} @llvm.cttz.i{n}(i{n}, i1)")
+            lane, first = self.tmp(), self.tmp()
+            self.ends += [f"  {lane} = call i{n} @llvm.cttz.i{n}(i{n} {bits}, i1 true)",
+                          f"  {first} = extractelement {t} {x}, i{n} {lane}"]  # fmt: skip
+        self.line(f"br i1 {bad}, label %{fail}, label %{ok}")
+        self.label(ok)
+        site = self.unit.error("index", "index is out of bounds for axis with size", op.loc,
+                               "wrap_index")  # fmt: skip
+        for k, value in enumerate((str(site), first, size)):
+            at = self.tmp()
+            self.ends += [f"  {at} = getelementptr i64, ptr %ctx, i64 {k}",
+                          f"  store i64 {value}, ptr {at}"]  # fmt: skip
+        self.ends += ["  ret i32 3"]
+        self.fails = True
+        self.env[id(op.results[0])] = (out, n, self.cur)
+
+    # -- loops ------------------------------------------------------------------------------------
+
+    def loop(self, op: Op) -> None:
+        extent: DimLike = op.attrs["extent"]
+        (body,) = op.regions
+        lanes = 1
+        vector = op.attrs["vector"] and self.vec is None
+        if vector:
+            lanes, copies = shape_of_loop(op, self.unit)
+        elif self.vec is not None:
+            lanes = self.vec.lanes
+        if not self.again:
+            self.loops.append({"var": op.attrs["var"], "extent": extent,
+                               "lanes": lanes if vector else 1,
+                               "cost": weigh(body.ops)[0] if vector else 0})  # fmt: skip
+        length = BLOCK if vector else STEPS
+        long = extent.__class__ is Dim or extent > length  # type: ignore[operator]
+        carries = self._carries(op, lanes, long)
+        states: States = [[first for _, first, _ in c.slots] for c in carries]
+        blocked = any(reset for c in carries for _, _, reset in c.slots)
+        if extent.__class__ is Dim or extent > 0:  # type: ignore[operator]
+            block = length if blocked else 0
+            if vector:
+                states = self._vector(op, carries, states, lanes, copies, block)
+            else:
+                states = self._guarded(
+                    op, carries, states,
+                    lambda label, n: self._rows(op, carries, states, label, n, block),
+                )  # fmt: skip
+        outs: list[Item] = []
+        for c, state in zip(carries, states):
+            n = 1 if vector else lanes
+            outs += [(text, n, self.cur) for text in c.finish(state, not vector)]
+        for v, item in zip(op.results, outs):
+            self.env[id(v)] = item
+
+    def _carries(self, op: Op, lanes: int, long: bool) -> list[Carry]:
+        out, k = [], 0
+        types = [v.type.dtype for v in op.results]
+        for m in op.attrs["monoids"]:
+            arity = MONOIDS[m].arity
+            out.append(carry(self, m, types[k : k + arity], lanes, long))
+            k += arity
+        return out
+
+    def _guarded(
+        self,
+        op: Op,
+        carries: Sequence[Carry],
+        states: States,
+        inside: Callable[[str, str], States],
+    ) -> States:
+        """Run `inside(label, extent)` in a scope of its own, entered only if the extent is > 0."""
+        extent = op.attrs["extent"]
+        n = self.dim(extent)
+        parent, outer = self.cur, self.pre
+        enter, leave = self.fresh("pre"), self.fresh("exit")
+        known = extent.__class__ is not Dim
+        came = parent.block
+        self.pre = self.push(enter)
+        inner = inside(enter, n)
+        self.line(f"br label %{leave}")
+        pre, self.pre = self.pop(), outer
+        if known:
+            self.line(f"br label %{enter}")
+        else:
+            some = self.ins(f"icmp sgt i64 {n}, 0")
+            self.line(f"br i1 {some}, label %{enter}, label %{leave}")
+        parent.lines += pre.lines
+        self.label(leave)
+        if known:
+            return inner
+        return self._merge(carries, (states, came), (inner, pre.block))
+
+    def _merge(self, carries: Sequence[Carry], *edges: tuple[States, str]) -> States:
+        return [
+            [
+                self.phi(t, *[(state[k][j], block) for state, block in edges])
+                for j, (t, _, _) in enumerate(c.slots)
+            ]
+            for k, c in enumerate(carries)
+        ]
+
+    def _body(self, op: Op, carries: Sequence[Carry], states: States, mask: str | None) -> States:
+        """One iteration: the body's ops, its values reduced into the states."""
+        (body,) = op.regions
+        self.run(body.ops)
+        items = [(v, self.env[id(v)]) for v in body.results]
+        out, k = [], 0
+        for c, state in zip(carries, states):
+            new = [
+                self.splat(item, v.type.dtype, c.lanes, self.cur)
+                for v, item in items[k : k + len(c.dtypes)]
+            ]
+            out.append(c.step(state, new, mask))
+            k += len(c.dtypes)
+        return out
+
+    def _rows(
+        self, op: Op, carries: Sequence[Carry], states: States, label: str, n: str, block: int
+    ) -> States:
+        """A loop whose iterations follow each other."""
+
+        def one(i: str, scope: Scope, inner: States) -> States:
+            self.syms[op.attrs["var"]] = (i, scope)
+            return self._body(op, carries, inner, None)
+
+        return self._spin(carries, states, "0", n, 1, one, block)
+
+    def _spin(
+        self,
+        carries: Sequence[Carry],
+        states: States,
+        start: str,
+        stop: str,
+        step: int,
+        emit: Callable[[str, Scope, States], States],
+        block: int,
+    ) -> States:
+        """`i` from start to stop (above it) by step; with `block`, the carries fold that often.
+
+        Goes on in the block behind the loop. What `emit` hoists lands before it.
+        """
+        c = self
+        came = c.cur.block
+        i, following = c.tmp(), c.tmp()
+        names: States = [[c.tmp() for _ in r.slots] for r in carries]
+        head, leave = c.fresh("loop"), c.fresh("end")
+        scope = c.push(head)
+        new = emit(i, scope, names)
+        c.pop()
+        latch = scope.block
+        flat = [
+            (t, first, reset, out, old, back)
+            for r, out, old, back in zip(carries, names, states, new)
+            for (t, first, reset), out, old, back in zip(r.slots, out, old, back)
+        ]
+        if not block:
+            c.line(f"br label %{head}")
+            c.label(head)
+            c.line(f"{i} = phi i64 [ {start}, %{came} ], [ {following}, %{latch} ]")
+            for t, _, _, out, old, back in flat:
+                c.line(f"{out} = phi {t} [ {old}, %{came} ], [ {back}, %{latch} ]")
+            c.cur.lines += scope.lines[1:]
+            c.line(f"{following} = add i64 {i}, {step}")
+            more = c.ins(f"icmp slt i64 {following}, {stop}")
+            c.line(f"br i1 {more}, label %{head}, label %{leave}")
+            c.label(leave)
+            return new
+        outer, fold = c.fresh("block"), c.fresh("fold")
+        c.line(f"br label %{outer}")
+        c.label(outer)
+        first_i = c.tmp()
+        kept = [c.tmp() for _ in flat]
+        folding = c.push(fold)
+        folded = [r.fold(state) for r, state in zip(carries, new)]
+        c.pop()
+        ends = [v for state in folded for v in state]
+        c.line(f"{first_i} = phi i64 [ {start}, %{came} ], [ {following}, %{fold} ]")
+        for (t, _, reset, _, old, _), out, back in zip(flat, kept, ends):
+            if not reset:
+                c.line(f"{out} = phi {t} [ {old}, %{came} ], [ {back}, %{fold} ]")
+        full = c.ins(f"add i64 {first_i}, {block}")
+        less = c.ins(f"icmp slt i64 {full}, {stop}")
+        end = c.ins(f"select i1 {less}, i64 {full}, i64 {stop}")
+        c.line(f"br label %{head}")
+        c.label(head)
+        c.line(f"{i} = phi i64 [ {first_i}, %{outer} ], [ {following}, %{latch} ]")
+        for (t, first, reset, out, _, back), old in zip(flat, kept):
+            begin = first if reset else old
+            c.line(f"{out} = phi {t} [ {begin}, %{outer} ], [ {back}, %{latch} ]")
+        c.cur.lines += scope.lines[1:]
+        c.line(f"{following} = add i64 {i}, {step}")
+        more = c.ins(f"icmp slt i64 {following}, {end}")
+        c.line(f"br i1 {more}, label %{head}, label %{fold}")
+        c.cur.lines += folding.lines
+        more = c.ins(f"icmp slt i64 {following}, {stop}")
+        c.line(f"br i1 {more}, label %{outer}, label %{leave}")
+        c.label(leave)
+        return folded
+
+    # -- the vector loop --------------------------------------------------------------------------
+
+    def _vector(
+        self,
+        op: Op,
+        carries: Sequence[Carry],
+        states: States,
+        lanes: int,
+        copies: int,
+        block: int,
+    ) -> States:
+        var, extent = op.attrs["var"], op.attrs["extent"]
+
+        def full(i: str, scope: Scope, inner: States) -> States:
+            self.syms[var] = (i, scope)
+            self.vec = Vec(var, lanes, scope, None, str(lanes))
+            return self._body(op, carries, inner, None)
+
+        def masked(n: str) -> Callable[[str, Scope, States], States]:
+            def one(i: str, scope: Scope, inner: States) -> States:
+                self.syms[var] = (i, scope)
+                rest, mask = self._mask(n, i, lanes)
+                self.vec = Vec(var, lanes, scope, mask, rest)
+                return self._body(op, carries, inner, mask)
+
+            return one
+
+        def tail(states: States, i: str, n: str) -> States:
+            """The masked iteration behind the main loop."""
+            scope = self.push(self.fresh("tail"))
+            fresh = [
+                [first if anew else old for (_, first, anew), old in zip(c.slots, state)]
+                for c, state in zip(carries, states)
+            ]
+            out = masked(n)(i, scope, fresh)
+            if block:
+                out = [c.fold(state) for c, state in zip(carries, out)]
+            self.pop()
+            self.line(f"br label %{scope.lines[0][:-1]}")
+            self.cur.lines += scope.lines
+            self.cur.block = scope.block
+            return out
+
+        def static(label: str, n: str) -> States:
+            now = states
+            whole = extent // lanes * lanes
+            if whole:
+                now = self._spin(carries, now, "0", str(whole), lanes, full, block)
+            if extent > whole:
+                self.again = whole > 0
+                now = tail(now, str(whole), n)
+            return now
+
+        def one_copy(label: str, n: str) -> States:
+            return self._spin(carries, states, "0", n, lanes, masked(n), block)
+
+        def two_copies(label: str, n: str) -> States:
+            # the bodies first: what they hoist must stand before the branches
+            whole, entry, join = self.tmp(), self.fresh("main"), self.fresh("join")
+            rest, done = self.fresh("rest"), self.fresh("done")
+            main = self.push(entry)
+            now = self._spin(carries, states, "0", whole, lanes, full, block)
+            self.pop()
+            self.again = True
+            joined: States = [[self.tmp() for _ in c.slots] for c in carries]
+            last = self.push(rest)
+            after = tail(joined, whole, n)
+            self.pop()
+            before = self.cur.block
+            self.line(f"{whole} = and i64 {n}, {-lanes}")
+            some = self.ins(f"icmp sgt i64 {whole}, 0")
+            self.line(f"br i1 {some}, label %{entry}, label %{join}")
+            self.cur.lines += main.lines
+            self.line(f"br label %{join}")
+            self.label(join)
+            for c, names, old, new in zip(carries, joined, states, now):
+                for (t, _, _), name, a, b in zip(c.slots, names, old, new):
+                    self.line(f"{name} = phi {t} [ {a}, %{before} ], [ {b}, %{main.block} ]")
+            more = self.ins(f"icmp slt i64 {whole}, {n}")
+            self.line(f"br i1 {more}, label %{rest}, label %{done}")
+            self.cur.lines += last.lines
+            self.line(f"br label %{done}")
+            self.label(done)
+            return self._merge(carries, (joined, join), (after, last.block))
+
+        inside = static if extent.__class__ is not Dim else (one_copy, two_copies)[copies - 1]
+        was = self.again
+        out = self._guarded(op, carries, states, inside)
+        self.vec, self.again = None, was
+        return out
+
+    def _mask(self, n: str, i: str, lanes: int) -> tuple[str, str]:
+        """How many lanes from `i` on lie below `n`, and which."""
+        if n.isdigit() and i.isdigit():
+            count = int(n) - int(i)
+            bits = ", ".join([f"i1 {'true' if k < count else 'false'}" for k in range(lanes)])
+            return str(count), f"<{bits}>"
+        rest = self.ins(f"sub i64 {n}, {i}")
+        less = self.ins(f"icmp slt i64 {rest}, {lanes}")
+        rest = self.ins(f"select i1 {less}, i64 {rest}, i64 {lanes}")
+        few = self.ins(f"trunc i64 {rest} to i8")
+        t = vec("i8", lanes)
+        first = self.ins(f"insertelement {t} poison, i8 {few}, i32 0")
+        many = self.ins(f"shufflevector {t} {first}, {t} poison, <{lanes} x i32> zeroinitializer")
+        numbers = ", ".join([f"i8 {k}" for k in range(lanes)])
+        if lanes == 1:
+            return rest, self.ins(f"icmp ugt i8 {few}, 0")
+        return rest, self.ins(f"icmp ugt {t} {many}, <{numbers}>")
+
+
+_OPS: dict[str, Callable[[Kernel, Op], None]] = {
+    "load": Kernel.load,
+    "load_if": Kernel.load_if,
+    "store": Kernel.store,
+    "constant": Kernel.constant,
+    "dim": Kernel.number,
+    "wrap_index": Kernel.wrap_index,
+    "loop": Kernel.loop,
+}
+
+
+def weigh(ops: Iterable[Op]) -> tuple[int, int]:
+    """What a body costs, and the bits of its widest element."""
+    cost, bits = 0, 8
+    for op in ops:
+        if op.regions:
+            c, w = weigh(op.regions[0].ops)
+            cost, bits = cost + c, max(bits, w)
+            continue
+        name = op.opdef.name
+        cost += _WEIGHT.get(name, 1)
+        v: Value = op.operands[0] if name == "store" else op.results[0]
+        dtype = v.type.dtype
+        if dtype is not BOOL and name != "constant":
+            bits = max(bits, dtype.bits)
+    return cost, bits
+
+
+def shape_of_loop(op: Op, unit: Unit) -> tuple[int, int]:
+    """Lanes of a vector loop, and how many copies of its body: 2, or 1 masked one."""
+    cost, bits = weigh(op.regions[0].ops)
+    native = unit.target.lanes(bits)
+    factor = 4 if cost <= LIGHT else 2 if cost <= HEAVY else 1
+    lanes = min(max(native * factor, 2), 64)
+    extent: Any = op.attrs["extent"]
+    if extent.__class__ is not Dim:
+        while lanes > 2 and lanes // 2 >= extent:
+            lanes //= 2
+    return lanes, 1 if cost > ONE_COPY else 2

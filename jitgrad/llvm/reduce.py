@@ -1,0 +1,139 @@
+"""Reductions: what a loop carries from one iteration to the next, a monoid at a time.
+
+Sums of floats are accumulated in blocks; the block totals are added by the error-free
+transformation of Knuth (1969), lane by lane, so that the error is that of one block.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..ir.ops.kernel import MONOIDS
+from ..ir.types import DType
+from .code import Code
+from .scalar import evaluate, part
+from .text import const, vec
+
+BLOCK = 2048  # elements of a block of a vector loop
+STEPS = 128  # iterations of a block of any other loop
+
+
+class Carry:
+    """The state of one monoid: `slots` of (LLVM type, first value, whether it starts anew a block).
+
+    `step` takes the state and the values of one iteration; `fold` ends a block; `finish` gives the
+    monoid's carries with all lanes combined into one, or lane by lane if `keep`.
+    """
+
+    def __init__(self, code: Code, name: str, dtypes: Sequence[DType], lanes: int) -> None:
+        self.c = code
+        self.monoid = MONOIDS[name]
+        self.dtypes = dtypes
+        self.lanes = lanes
+        self.neutral = [const(d.name, lanes, f(d)) for d, f in zip(dtypes, self.monoid.init)]
+        self.slots = [(vec(d.name, lanes), z, False) for d, z in zip(dtypes, self.neutral)]
+
+    def step(self, state: Sequence[str], new: Sequence[str], mask: str | None) -> list[str]:
+        return self.combine(state, self.masked(new, mask), self.lanes)
+
+    def masked(self, new: Sequence[str], mask: str | None) -> list[str]:
+        """The neutral in lanes that do not take part."""
+        if mask is None:
+            return list(new)
+        m = vec("bool", self.lanes)
+        return [
+            self.c.ins(f"select {m} {mask}, {t} {v}, {t} {z}")
+            for v, (t, _, _), z in zip(new, self.slots, self.neutral)
+        ]
+
+    def fold(self, state: Sequence[str]) -> list[str]:
+        return list(state)
+
+    def combine(self, a: Sequence[str], b: Sequence[str], lanes: int) -> list[str]:
+        env = {f"a{k}": (v, d) for k, (v, d) in enumerate(zip(a, self.dtypes))}
+        env |= {f"b{k}": (v, d) for k, (v, d) in enumerate(zip(b, self.dtypes))}
+        memo: dict = {}
+        return [
+            evaluate(self.c, self.c.cur, t, env, lanes, d, memo)[0]
+            for t, d in zip(self.monoid.combine, self.dtypes)
+        ]
+
+    def finish(self, state: Sequence[str], keep: bool) -> list[str]:
+        return list(state) if keep else self.across(state)
+
+    def across(self, state: Sequence[str]) -> list[str]:
+        """All lanes combined, halving them log2(lanes) times."""
+        c, n = self.c, self.lanes
+        out = list(state)
+        while n > 1:
+            half = n // 2
+            low = [part(c, c.cur, v, d.name, n, 0, half) for v, d in zip(out, self.dtypes)]
+            high = [part(c, c.cur, v, d.name, n, half, half) for v, d in zip(out, self.dtypes)]
+            out, n = self.combine(low, high, half), half
+        return out
+
+
+class FloatSum(Carry):
+    """A sum of floats: slots are the block's sum, the total, the total's error so far."""
+
+    def __init__(self, code: Code, name: str, dtypes: Sequence[DType], lanes: int) -> None:
+        super().__init__(code, name, dtypes, lanes)
+        t, zero, _ = self.slots[0]
+        self.slots = [(t, zero, True), (t, zero, False), (t, zero, False)]
+
+    def step(self, state: Sequence[str], new: Sequence[str], mask: str | None) -> list[str]:
+        (x,) = self.masked(new, mask)
+        t = self.slots[0][0]
+        return [self.c.ins(f"fadd {t} {state[0]}, {x}"), state[1], state[2]]
+
+    def fold(self, state: Sequence[str]) -> list[str]:
+        c, t, (block, total, error) = self.c, self.slots[0][0], state
+        s = c.ins(f"fadd {t} {total}, {block}")
+        back = c.ins(f"fsub {t} {s}, {total}")
+        lost = c.ins(f"fsub {t} {total}, {c.ins(f'fsub {t} {s}, {back}')}")
+        more = c.ins(f"fsub {t} {block}, {back}")
+        error = c.ins(f"fadd {t} {error}, {c.ins(f'fadd {t} {lost}, {more}')}")
+        return [self.slots[0][1], s, error]
+
+    def finish(self, state: Sequence[str], keep: bool) -> list[str]:
+        c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
+        _, total, error = state
+        best = c.ins(f"fadd {t} {total}, {error}")
+        # once the total is infinite or NaN its error is NaN and says nothing
+        odd = c.ins(f"fcmp uno {t} {error}, {error}")
+        best = c.ins(f"select {m} {odd}, {t} {total}, {t} {best}")
+        return [best] if keep else self.across([best])
+
+
+class Extreme(Carry):
+    """max or min of floats: slots are the best so far, blind to NaN, and any NaN that came by."""
+
+    def __init__(self, code: Code, name: str, dtypes: Sequence[DType], lanes: int) -> None:
+        super().__init__(code, name, dtypes, lanes)
+        t, first, _ = self.slots[0]
+        self.slots = [(t, first, False), (t, const(dtypes[0].name, lanes, 0), False)]
+        self.wins = "ogt" if name == "max" else "olt"
+
+    def step(self, state: Sequence[str], new: Sequence[str], mask: str | None) -> list[str]:
+        (x,) = self.masked(new, mask)
+        c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
+        wins = c.ins(f"fcmp {self.wins} {t} {x}, {state[0]}")
+        best = c.ins(f"select {m} {wins}, {t} {x}, {t} {state[0]}")
+        nan = c.ins(f"fcmp uno {t} {x}, {x}")
+        return [best, c.ins(f"select {m} {nan}, {t} {x}, {t} {state[1]}")]
+
+    def finish(self, state: Sequence[str], keep: bool) -> list[str]:
+        c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
+        nan = c.ins(f"fcmp uno {t} {state[1]}, {state[1]}")
+        best = c.ins(f"select {m} {nan}, {t} {state[1]}, {t} {state[0]}")
+        return [best] if keep else self.across([best])
+
+
+def carry(code: Code, name: str, dtypes: Sequence[DType], lanes: int, long: bool) -> Carry:
+    """The state of monoid `name`; `long` where blocks pay."""
+    if dtypes[0].is_float:
+        if name == "sum" and long:
+            return FloatSum(code, name, dtypes, lanes)
+        if name in ("max", "min"):
+            return Extreme(code, name, dtypes, lanes)
+    return Carry(code, name, dtypes, lanes)

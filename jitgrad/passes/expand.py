@@ -1,0 +1,42 @@
+"""Expansion: ops that have no machine code of their own become simpler ones, by their rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import ClassVar
+
+from ..ir.build import Builder
+from ..ir.core import Function, Op, Value
+from ..ir.ops import TABLE
+from .base import Pass, register
+from .rewrite import Index, Rewriter
+
+_NAMES = ("x", "y", "z")
+
+
+def _expand(op: Op, b: Builder) -> Value:
+    term = op.opdef.expand
+    assert term is not None
+    b.made_by = f"expand({op.opdef.name})"
+    return b.term(term, dict(zip(_NAMES, op.operands)), op.results[0].type)
+
+
+@lru_cache(maxsize=1)
+def _rules() -> Index:
+    return Index(
+        (f"expand-{name}", (name,), (), _expand)
+        for name, row in TABLE.items()
+        if row.expand is not None
+    )
+
+
+@register
+@dataclass(frozen=True)
+class Expand(Pass):
+    """Replace ops that have an `expand` term by that term (sigmoid, softplus, logaddexp …)."""
+
+    name: ClassVar[str] = "expand"
+
+    def run(self, fn: Function) -> Function:
+        return Rewriter(_rules(), fold=False).function(fn)

@@ -1,0 +1,16 @@
+"""The rules, as data, by set; a pass names the sets that it applies."""
+
+from ..match import RuleSet
+from .algebra import ALGEBRA
+from .reductions import REDUCTIONS
+from .softmax import SOFTMAX
+from .stabilize import STABILIZE
+from .structure import CANONICAL, MARKERS, STRUCTURE
+
+RULE_SETS: dict[str, RuleSet] = {
+    "canonical": CANONICAL,
+    "algebra": ALGEBRA,
+    "structure": [*STRUCTURE, *REDUCTIONS],
+    "markers": MARKERS,
+    "stabilize": [*STABILIZE, *SOFTMAX],
+}

@@ -1,0 +1,171 @@
+"""Stabilization: naive formulas become functions that neither overflow nor cancel.
+
+These rules are part of the language's meaning, always on, and run before differentiation where the
+primal is at hand: a derivative of the naive formula may be NaN where the function is fine. They
+move a result only towards the exact real value. The order counts: the first rule that fits is
+taken, and operands were rewritten before, so that 1 - exp(x) is met as 0 - expm1(x).
+
+Sums of exponentials along axes are in `softmax`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...ir.build import Builder
+from ...ir.core import Op, Value
+from ...ir.terms import (
+    Term,
+    exp,
+    expm1,
+    log,
+    log1p,
+    logaddexp,
+    sigmoid,
+    softplus,
+    tanh,
+    x,
+    y,
+    z,
+)
+from ..fold import is_number, splat
+from ..match import RuleSet, structural
+from ..match import rule as _rule
+from .structure import maker
+
+STABILIZE: RuleSet = []
+
+
+def rule(name: str, left: Term, right: Term, ulp: float) -> None:
+    _rule(STABILIZE, name, left, right, exact="closer", ulp=ulp, depth=4, kinds="f")
+
+
+# -- the hyperbolic tangent, spelled out -----------------------------------------------------------
+rule("tanh-sinh-cosh", (exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x), 3)
+rule("tanh-expm1", expm1(x) / (1 + exp(x)), tanh(0.5 * x), 4)
+rule("tanh-expm1-neg", (0.0 - expm1(x)) / (1 + exp(x)), tanh(-0.5 * x), 4)
+
+# -- the logistic function ------------------------------------------------------------------------
+rule("sigmoid", 1 / (1 + exp(-x)), sigmoid(x), 3)
+rule("sigmoid-neg", 1 / (1 + exp(x)), sigmoid(-x), 3)
+rule("sigmoid-exp", exp(x) / (1 + exp(x)), sigmoid(x), 3)
+rule("sigmoid-power", (1 + exp(-x)) ** -1, sigmoid(x), 3)
+rule("sigmoid-two", exp(x) / (exp(x) + exp(y)), sigmoid(x - y), 4)
+rule("logistic-density", exp(x) / (1 + exp(x)) ** 2, sigmoid(x) * sigmoid(-x), 6)
+rule("times-sigmoid", y / (1 + exp(-x)), y * sigmoid(x), 4)
+rule("times-sigmoid-neg", y / (1 + exp(x)), y * sigmoid(-x), 4)
+rule("one-minus-sigmoid-neg", 1 - sigmoid(-x), sigmoid(x), 3)
+rule("one-minus-sigmoid", 1 - sigmoid(x), sigmoid(-x), 3)
+rule("minus-times-sigmoid", y - y * sigmoid(x), y * sigmoid(-x), 4)
+rule("plus-minus-times-sigmoid", y + (-(y * sigmoid(x))), y * sigmoid(-x), 4)
+rule("tanh-of-sigmoid", 2 * sigmoid(x) - 1, tanh(0.5 * x), 4)
+
+# -- logarithms and exponentials ------------------------------------------------------------------
+rule("softplus", log(1 + exp(x)), softplus(x), 4)
+rule("softplus-log1p", log1p(exp(x)), softplus(x), 4)
+rule("log-sigmoid-neg", log(sigmoid(-x)), -softplus(x), 4)
+rule("log-sigmoid", log(sigmoid(x)), -softplus(-x), 4)
+rule("log1p-sigmoid", log1p(-sigmoid(x)), -softplus(x), 4)
+rule("minus-softplus", x - softplus(x), -softplus(-x), 4)
+rule("softplus-minus", softplus(x) - x, softplus(-x), 4)
+rule("log-exp", log(exp(x)), x, 0)
+rule("logaddexp", log(exp(x) + exp(y)), logaddexp(x, y), 4)
+rule("logaddexp-three", log((exp(x) + exp(y)) + exp(z)), logaddexp(logaddexp(x, y), z), 6)
+rule("log1p", log(1 + x), log1p(x), 2)
+rule("log1p-neg", log(1 - x), log1p(-x), 2)
+rule("expm1", exp(x) - 1, expm1(x), 2)
+rule("expm1-add", exp(x) + (-1), expm1(x), 2)
+rule("one-minus-exp", 1 - exp(x), 0.0 - expm1(x), 2)
+
+# -- products of exponentials and logistic functions: what raw gradients are made of ---------------
+
+FACTORS = 12
+
+
+def factors(op: Op) -> tuple[list[Value], list[Value], bool]:
+    """Numerators and denominators of a product (through mul, div, neg) and whether it is negated."""
+    up: list[Value] = []
+    down: list[Value] = []
+    negative = False
+    todo: list[tuple[Value, bool]] = [(op.results[0], True)]
+    while todo:
+        v, top = todo.pop()
+        name = v.op.opdef.name if v.op is not None else ""
+        if name in ("mul", "div") and len(up) + len(down) + len(todo) < FACTORS:
+            left, right = v.op.operands  # type: ignore[union-attr]
+            todo.append((right, top if name == "mul" else not top))
+            todo.append((left, top))
+        elif name == "neg":
+            negative = not negative
+            todo.append((v.op.operands[0], top))  # type: ignore[union-attr]
+        else:
+            (up if top else down).append(v)
+    return up, down, negative
+
+
+def opposite(a: Value, c: Value) -> bool:
+    """Whether one is the negative of the other."""
+    m, n = maker(a, "neg"), maker(c, "neg")
+    return bool((m and m.operands[0] is c) or (n and n.operands[0] is a))
+
+
+def negated(b: Builder, v: Value) -> Value:
+    m = maker(v, "neg")
+    return m.operands[0] if m else b("neg", v)
+
+
+def _one_plus_exp(v: Value) -> Value | None:
+    """u of 1 + exp(u)."""
+    add = maker(v, "add")
+    if add is None:
+        return None
+    for one, e in (add.operands, add.operands[::-1]):
+        if maker(e, "exp") and is_number(splat(one), 1):
+            return e.op.operands[0]  # type: ignore[union-attr]
+    return None
+
+
+def _reduce(b: Builder, up: list[Value], down: list[Value]) -> bool:
+    """One simplification of a product, if there is one."""
+    for d in down:
+        if maker(d, "sigmoid") or maker(d, "exp"):
+            if d in up:
+                up.remove(d)
+                down.remove(d)
+                return True
+        u = _one_plus_exp(d)
+        if u is not None:
+            down.remove(d)
+            up.append(b("sigmoid", negated(b, u)))
+            return True
+    for e in up:
+        if maker(e, "exp"):
+            u = e.op.operands[0]  # type: ignore[union-attr]
+            for s in up:
+                if maker(s, "sigmoid") and opposite(s.op.operands[0], u):  # type: ignore[union-attr]
+                    up[up.index(s)] = b("sigmoid", u)
+                    up.remove(e)
+                    return True
+    return False
+
+
+@structural(STABILIZE, "logistic-product", "mul", "div", child=("exp", "sigmoid", "neg"),
+            exact="closer", ulp=6)  # fmt: skip
+def _logistic_product(op: Op, b: Builder) -> Any:
+    """s(x)·exp(-x) → s(-x), s/s → 1, t/(1 + exp(x)) → t·s(-x), anywhere in a product."""
+    up, down, negative = factors(op)
+    if not any(maker(v, "sigmoid") for v in (*up, *down)):
+        return None
+    fired = False
+    while _reduce(b, up, down):
+        fired = True
+    if not fired:
+        return None
+    out: Value | None = None
+    for v in up:
+        out = v if out is None else b.mul(out, v)
+    if out is None:
+        out = b.const(1, op.results[0].type)
+    for v in down:
+        out = b("div", out, v)
+    return b("neg", out) if negative else out

@@ -1,0 +1,148 @@
+"""How many units in the last place a result is from the exact one, and arguments to try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+FLOATS: dict[str, type[np.floating[Any]]] = {"f32": np.float32, "f64": np.float64}
+"""jitgrad float dtype -> NumPy's."""
+
+
+def ulp_error(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """|got - exact| in units in the last place of `got`'s dtype at `exact`, elementwise.
+
+    `got` is f32 or f64, `exact` the same shape in a wider dtype. A NaN on one side only and an
+    infinity that should have been a number, or the other way round, count as infinite error.
+
+    >>> one = np.array([1.0, np.nan])
+    >>> ulp_error(np.nextafter(one, 2), one.astype(np.longdouble)).tolist()
+    [1.0, 0.0]
+    """
+    dtype = got.dtype
+    info = np.finfo(dtype)
+    with np.errstate(all="ignore"):
+        rounded = exact.astype(dtype)
+        finite = np.isfinite(rounded)
+        lowest = info.minexp - info.nmant
+        exponent = np.frexp(np.where(finite, np.abs(exact), 1))[1] - 1 - info.nmant
+        exponent = np.where(exact == 0, lowest, np.maximum(exponent, lowest))
+        ulp = np.ldexp(np.ones((), exact.dtype), exponent)
+        error = np.abs(got.astype(exact.dtype) - exact) / ulp
+        same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))
+        regular = finite & np.isfinite(got)
+        return np.where(regular, error, np.where(same, 0, np.inf)).astype(np.float64)
+
+
+def worst_ulp(got: np.ndarray, exact: np.ndarray) -> float:
+    """The largest of :func:`ulp_error`."""
+    return float(ulp_error(got, exact).max(initial=0.0))
+
+
+def wide(dtype: str) -> np.dtype:
+    """A NumPy dtype with at least eleven more bits than `dtype`; ValueError if there is none."""
+    if dtype == "f32":
+        return np.dtype(np.float64)
+    if np.finfo(np.longdouble).nmant < 63:
+        raise ValueError("NumPy's longdouble is no wider than f64 on this machine")
+    return np.dtype(np.longdouble)
+
+
+def oracle(name: str, dtype: str) -> Callable[..., np.ndarray]:
+    """The function `name` in :func:`wide` precision on arrays of `dtype`."""
+    function = erf if name == "erf" else getattr(np, _NUMPY_NAMES.get(name, name))
+    to = wide(dtype)
+
+    def call(*args: np.ndarray) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            out: np.ndarray = function(*(a.astype(to) for a in args))
+            return out
+
+    return call
+
+
+def erf(x: np.ndarray) -> np.ndarray:
+    """The error function in the dtype of `x`: a series of positive terms, good to some ULP there.
+
+    erf x = 2/sqrt(pi) exp(-x²) sum 2^n x^(2n+1) / (1·3·5 … (2n+1)).
+    """
+    a = np.minimum(x * x, 49)
+    term, total = np.ones_like(a), np.ones_like(a)
+    for n in range(1, 250):
+        term = term * (2 * a) / (2 * n + 1)
+        total = total + term
+    front = x.dtype.type("1.12837916709551257389615890312154517169")
+    result = np.where(np.abs(x) < 7, front * x * np.exp(-a) * total, np.sign(x))
+    return np.where(np.isnan(x), x, result)
+
+
+_NUMPY_NAMES = {
+    "pow": "power", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2",
+    "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
+}  # fmt: skip
+
+SPECIAL = (
+    0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 2.0, -2.0, 3.0, -3.0, 1.5, -1.5,
+    float("inf"), float("-inf"), float("nan"),
+)  # fmt: skip
+
+
+def special_values(dtype: str) -> np.ndarray:
+    """Zeros, small integers and halves, infinities, NaN, the extremes and denormals."""
+    t = FLOATS[dtype]
+    info = np.finfo(t)
+    ends = [info.max, info.tiny, info.smallest_subnormal, info.tiny * 0.75, info.eps, info.eps / 2]
+    return np.array([*SPECIAL, *ends, *(-e for e in ends)], dtype=t)
+
+
+def regimes(dtype: str, n: int, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """Named samples of `n` arguments each over the whole range of a dtype.
+
+    Uniform over all bit patterns; magnitudes log-uniform; the unit interval, near 1, moderate and
+    large numbers; the ranges where exponentials over- and underflow; neighbourhoods of the
+    multiples of pi/2; denormals. Both signs.
+    """
+    t = FLOATS[dtype]
+    info = np.finfo(t)
+    rng = np.random.default_rng(seed)
+    signs = rng.choice(np.array([-1, 1], t), n)
+    top = np.log(float(info.max))
+    bits = np.uint64 if dtype == "f64" else np.uint32
+    yield "bits", rng.integers(0, np.iinfo(bits).max, n, dtype=bits, endpoint=True).view(t)
+    yield "log-uniform", signs * np.exp(rng.uniform(-40, 40, n)).astype(t)
+    yield "unit", rng.uniform(-1, 1, n).astype(t)
+    yield "near 1", (1 + signs * np.exp(rng.uniform(-36, -1, n))).astype(t)
+    yield "near -1", (-1 + signs * np.exp(rng.uniform(-36, -1, n))).astype(t)
+    yield "moderate", rng.uniform(-20, 20, n).astype(t)
+    yield "exponents", (rng.uniform(-1.1, 1.1, n) * top).astype(t)
+    yield "overflow", (signs * (top + rng.uniform(-2, 2, n))).astype(t)
+    yield "underflow", (-top - rng.uniform(-2, info.nmant, n)).astype(t)
+    turns = rng.integers(-(1 << 14), 1 << 14, n) * (np.pi / 2)
+    yield (
+        "quarter turns",
+        turns.astype(t) * (1 + signs * info.eps * rng.integers(0, 4, n)).astype(t),
+    )
+    yield "large", (signs * np.exp(rng.uniform(5, 28, n))).astype(t)
+    yield "denormal", signs * (rng.random(n) * float(info.tiny)).astype(t)
+
+
+def pairs(dtype: str, n: int, seed: int = 0) -> Iterator[tuple[str, tuple[np.ndarray, np.ndarray]]]:
+    """Named samples of `n` pairs of arguments each, chosen for pow and atan2.
+
+    Beside pairs out of :func:`regimes`: bases over the whole range and near 1 with exponents that
+    take the power to the ends of the range, and integral exponents of numbers of both signs.
+    """
+    t = FLOATS[dtype]
+    rng = np.random.default_rng(seed + 1)
+    top = 1.05 * np.log(float(np.finfo(t).max))
+    for regime, x in regimes(dtype, n, seed):
+        yield regime, (x, rng.permutation(x))
+        yield regime + " by unit", (x, rng.uniform(-1, 1, n).astype(t))
+        with np.errstate(all="ignore"):
+            base = np.abs(x.astype(np.float64))
+            power = rng.uniform(-top, top, n) / np.log(base)
+            yield regime + " to the ends", (base.astype(t), power.astype(t))
+    integers = rng.integers(-40, 40, n).astype(t)
+    yield "integers", (rng.uniform(-20, 20, n).astype(t), integers)

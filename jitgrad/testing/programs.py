@@ -1,0 +1,344 @@
+"""Random well-typed programs over the op table, as a hypothesis strategy that shrinks well.
+
+A program comes with arguments that fit it. Two implementations that differ by rounding must still
+agree on it, so every float value is known to lie in a moderate interval, and what would turn a
+rounding error into a jump (comparisons, floor, argmax, casts to int) is applied to *exact* values
+only: parameters, integers, and what selection and data movement make of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from hypothesis import strategies as st
+
+from ..errors import JitgradError
+from ..ir.build import Builder
+from ..ir.core import Function, Op, Value, function
+from ..ir.dims import DimLike, evaluate, symbol
+from ..ir.ops import TABLE, OpDef
+from ..ir.types import BOOL, I64, DType, TensorType, tensor
+from .arguments import RANGE, arguments
+
+n, m = symbol("n"), symbol("m")
+SHAPES: tuple[tuple[DimLike, ...], ...] = (
+    (n,), (), (n, m), (3,), (m, n), (n, 3), (2, n), (n, n), (1, m), (2, 3, n),
+)  # fmt: skip
+SIZES = (3, 1, 0, 2, 5, 9, 17)
+# what has a kink or a jump, and what hides a derivative
+_NOT_SMOOTH = {"abs", "maximum", "minimum", "max", "min", "floor", "sign", "stop_gradient"}
+
+
+class Program(NamedTuple):
+    """A function and arrays that it takes."""
+
+    fn: Function
+    args: tuple[np.ndarray, ...]
+
+    def __repr__(self) -> str:
+        from ..ir.printer import format_function
+
+        sizes = ", ".join(str(a.shape) for a in self.args)
+        return f"{format_function(self.fn)}\non arrays of shapes {sizes}:\n{list(self.args)!r}"
+
+
+class Item(NamedTuple):
+    """A value, the interval it lies in, and whether it is free of rounding."""
+
+    value: Value
+    lo: float
+    hi: float
+    exact: bool
+
+    @property
+    def type(self) -> TensorType:
+        return self.value.type
+
+
+def programs(
+    max_ops: int = 12,
+    dtypes: Sequence[str] = ("f64", "f32", "i64", "bool"),
+    regions: bool = True,
+    differentiable: bool = False,
+    ops: Sequence[str] | None = None,
+) -> st.SearchStrategy[Program]:
+    """Programs of up to `max_ops` drawn steps on parameters of `dtypes`.
+
+    With `differentiable`, every op is smooth in the floats around every argument, and the results
+    are floats; masks and indices come from integers. `ops` restricts the steps to those rows.
+    """
+    return st.composite(_program)(max_ops, tuple(dtypes), regions, differentiable, ops)
+
+
+def _program(
+    draw: Callable[..., Any],
+    max_ops: int,
+    dtypes: tuple[str, ...],
+    regions: bool,
+    differentiable: bool,
+    ops: Sequence[str] | None,
+) -> Program:
+    env = {"n": draw(st.sampled_from(SIZES)), "m": draw(st.sampled_from(SIZES))}
+    effects: list[Op] = []
+    pool = Pool(draw, Builder(), env, differentiable, effects, depth=2 if regions else 0, ops=ops)
+    params = []
+    for k in range(draw(st.integers(1, 3))):
+        # the first parameter is a float where there is a choice: derivatives need one
+        dtype = dtypes[0] if k == 0 else draw(st.sampled_from(dtypes))
+        p = Value(tensor(dtype, draw(st.sampled_from(SHAPES))), name="xyz"[k])
+        params.append(p)
+        pool.add(p, *_interval(p.type.dtype), exact=True)
+    pool.grow(draw(st.integers(1, max_ops)))
+    items = [i for i in pool.items if i.type.dtype.inexact or not differentiable]
+    results = [items[-1].value]
+    for _ in range(draw(st.integers(0, 3))):
+        results.append(pool.pick(items).value)
+    fn = function("main", params, results, effects)
+    return Program(fn, arguments(fn, draw(st.integers(0, 2**16)), env))
+
+
+def _interval(dtype: DType) -> tuple[float, float]:
+    return RANGE if dtype.inexact else (0.0, 1.0) if dtype is BOOL else (-(2.0**63), 2.0**63)
+
+
+class Pool:
+    """The values made so far, and how to make more."""
+
+    def __init__(
+        self,
+        draw: Callable[..., Any],
+        b: Builder,
+        env: dict[str, int],
+        differentiable: bool,
+        effects: list[Op] | None,
+        depth: int,
+        ops: Sequence[str] | None = None,
+    ) -> None:
+        self.draw, self.b, self.env = draw, b, env
+        self.differentiable, self.effects, self.depth, self.ops = (
+            differentiable, effects, depth, ops,
+        )  # fmt: skip
+        self.items: list[Item] = []
+
+    # -- drawing ----------------------------------------------------------------------------------
+
+    def pick(self, items: Sequence[Any]) -> Any:
+        """One of `items`; the last, which is the newest, is the simplest choice."""
+        return items[len(items) - 1 - self.draw(st.integers(0, len(items) - 1))]
+
+    def choose(self, items: Sequence[Any]) -> Any:
+        """One of `items`, the first being the simplest."""
+        return self.draw(st.sampled_from(items))
+
+    def where(self, test: Callable[[Item], bool]) -> Item | None:
+        found = [i for i in self.items if test(i)]
+        return self.pick(found) if found else None
+
+    def any(self, kinds: str = "biuf", rank: int = 0) -> Item | None:
+        return self.where(lambda i: i.type.dtype.kind in kinds and i.type.rank >= rank)
+
+    def size(self, dims: Sequence[DimLike]) -> int:
+        return int(np.prod([evaluate(d, self.env) for d in dims]))
+
+    # -- making -----------------------------------------------------------------------------------
+
+    def add(self, value: Value, lo: float, hi: float, exact: bool) -> Item:
+        item = Item(value, lo, hi, exact)
+        self.items.append(item)
+        return item
+
+    def like(self, value: Value, *sources: Item) -> Item:
+        """A result made of its sources' elements."""
+        return self.add(
+            value,
+            min(s.lo for s in sources),
+            max(s.hi for s in sources),
+            all(s.exact for s in sources),
+        )
+
+    def scaled(self, value: Value, item: Item, count: float, exact: bool = False) -> Item:
+        """A result that adds up `count` elements of `item`."""
+        return self.add(
+            value, min(item.lo * count, 0.0), max(item.hi * count, 0.0), exact or not _float(item)
+        )
+
+    def squash(self, item: Item, lo: float, hi: float) -> Item:
+        """`item`, or a smooth function of it, within [lo, hi]."""
+        if not _float(item) or (lo <= item.lo and item.hi <= hi):
+            return item
+        b, v = self.b, item.value
+        if lo <= -1.0 and hi >= 1.0:
+            return Item(b("tanh", v), -1.0, 1.0, False)
+        room = min(0.05, (hi - lo) / 4)
+        out = b("sigmoid", v)
+        width = min(1.0, hi - lo - 2 * room)
+        if width < 1.0:
+            out = b.mul(out, b.const(width, out.type))
+        out = b.add(out, b.const(lo + room, out.type))
+        return Item(out, lo + room, lo + room + width, False)
+
+    def fit(self, item: Item, shape: tuple[DimLike, ...]) -> Item:
+        """`item` repeated to `shape`, whose last axes are its own."""
+        k = len(shape) - item.type.rank
+        dims = range(k, len(shape))
+        return item._replace(value=self.b.broadcast(item.value, shape, tuple(dims)))
+
+    def operand(self, type_: TensorType) -> Item:
+        """A value of a type: one of the pool, a smaller one repeated, or a constant."""
+        r = type_.rank
+        found = [
+            i
+            for i in self.items
+            if i.type.dtype is type_.dtype
+            and i.type.rank <= r
+            and i.type.shape == type_.shape[r - i.type.rank :]
+        ]
+        k = self.draw(st.integers(0, len(found)))
+        if k < len(found):
+            return self.fit(found[len(found) - 1 - k], type_.shape)
+        value = self.choose((1, 0, 2, -1, 0.5, 3))
+        if type_.dtype.kind == "u":
+            value = abs(value)
+        item = self.b.const(value if type_.dtype.inexact else int(value), type_)
+        return Item(item, float(value), float(value), True)
+
+    def mask(self, shape: tuple[DimLike, ...]) -> Item:
+        """A bool value free of rounding; with `differentiable`, not made of floats."""
+        kinds = "biu" if self.differentiable else "biuf"
+        item = self.where(
+            lambda i: i.exact and i.type.dtype.kind in kinds and i.type.shape == shape
+        )
+        if item is None and shape:
+            type_ = tensor(I64, shape)
+            axis = self.draw(st.integers(0, len(shape) - 1))
+            item = Item(self.b("iota", type=type_, axis=axis), 0, 1e3, True)
+        if item is None:
+            value = self.b.const(self.draw(st.booleans()), tensor(BOOL, ()))
+            return Item(value, 0.0, 1.0, True)
+        if item.type.dtype is BOOL:
+            return item
+        name = self.choose(("gt", "lt", "ge", "le", "eq", "ne"))
+        other = self.b.const(self.choose((1, 0, 2)), item.type)
+        return Item(self.b(name, item.value, other), 0.0, 1.0, True)
+
+    def require(self, lhs: DimLike, cmp: str, rhs: DimLike) -> bool:
+        """Ask for a relation of dims; False where it cannot be had."""
+        a, c = evaluate(lhs, self.env), evaluate(rhs, self.env)
+        if not (a == c if cmp == "eq" else a >= c):
+            return False
+        if isinstance(lhs, int) and isinstance(rhs, int):
+            return True
+        if self.effects is None:
+            return False
+        self.effects.append(self.b.op("require", lhs=lhs, cmp=cmp, rhs=rhs, message="as drawn"))
+        return True
+
+    def grow(self, count: int) -> None:
+        """Up to `count` more steps."""
+        steps = _steps(self.differentiable, self.depth > 0)
+        if self.ops is not None:
+            steps = [s for s in steps if s[0] in self.ops]
+        for _ in range(count):
+            _, step = self.choose(steps)
+            step(self)
+
+    def inner(self, operands: Sequence[Item]) -> tuple[Pool, list[Value]]:
+        """A pool for a region that takes `operands`."""
+        pool = Pool(self.draw, self.b, self.env, self.differentiable, None, self.depth - 1)
+        params = [Value(i.type) for i in operands]
+        for p, i in zip(params, operands):
+            pool.add(p, i.lo, i.hi, i.exact)
+        return pool, params
+
+
+def _float(item: Item) -> bool:
+    return item.type.dtype.inexact
+
+
+# -- elementwise rows: straight from the table ----------------------------------------------------
+
+
+@cache
+def _image(row: OpDef, inner: tuple[tuple[float, float], ...]) -> tuple[float, float]:
+    """The interval that an elementwise row gives on intervals, by sampling."""
+    axes = [np.linspace(lo, hi, 41 if len(inner) < 3 else 9) for lo, hi in inner]
+    assert row.ref is not None
+    with np.errstate(all="ignore"):
+        out = np.asarray(row.ref(*np.meshgrid(*axes)), np.float64)
+    out = out[np.isfinite(out)]
+    if not out.size:
+        return RANGE
+    slack = 0.05 * (1.0 + float(np.max(np.abs(out))))
+    return float(out.min()) - slack, float(out.max()) + slack
+
+
+# rows that move elements or compare them: no rounding
+_EXACT = {"neg", "abs", "sign", "maximum", "minimum", "identity", "stop_gradient", "floor"}
+_JUMPS = {"sign", "floor", "eq", "ne", "lt", "le", "gt", "ge", "isnan"}
+
+
+def _elementwise(row: OpDef) -> Callable[[Pool], None]:
+    assert row.arity is not None
+
+    def step(p: Pool) -> None:
+        jumps = row.name in _JUMPS
+        first = p.where(lambda i: _takes(row, i.type) and (i.exact or not jumps or not _float(i)))
+        if first is None:
+            return
+        items = [first, *(p.operand(first.type) for _ in range(row.arity - 1))]  # type: ignore[operator]
+        if jumps and not all(i.exact for i in items):
+            return
+        if _float(first):
+            if jumps or row.name in _EXACT:
+                bounds = tuple((i.lo, i.hi) for i in items)
+            else:
+                items = [p.squash(i, *d) for i, d in zip(items, row.domain)]
+                bounds = tuple((i.lo, i.hi) for i in items)
+            lo, hi = _image(row, bounds)
+        else:
+            lo, hi = _interval(first.type.dtype)
+        exact = all(i.exact for i in items) and (row.name in _EXACT or jumps or not _float(first))
+        out = p.b(row.name, *[i.value for i in items])
+        if out.type.dtype is BOOL:
+            lo, hi = 0.0, 1.0
+        p.add(out, lo, hi, exact)
+
+    return step
+
+
+@cache
+def _takes(row: OpDef, type_: TensorType) -> bool:
+    try:
+        row.types(row.name, [type_] * row.arity, {}, ())  # type: ignore[operator]
+    except JitgradError:
+        return False
+    return True
+
+
+@cache
+def _steps(differentiable: bool, regions: bool) -> list[tuple[str, Callable[[Pool], None]]]:
+    """What can be drawn, simplest first."""
+    from .steps import CONTROL, STRUCTURED
+
+    out: list[tuple[str, Callable[[Pool], None]]] = []
+    for row in TABLE.values():
+        if row.elementwise and row.name not in STRUCTURED:
+            smooth = row.name not in _NOT_SMOOTH and row.deriv is not None
+            if smooth and not callable(row.deriv) and any(d is None for d in row.deriv or ()):
+                smooth = False
+            if smooth or not differentiable:
+                out.append((row.name, _elementwise(row)))
+    out += [
+        (name, step)
+        for name, step in STRUCTURED.items()
+        if not (differentiable and name in _NOT_SMOOTH)
+    ]
+    return out + list(CONTROL.items()) if regions else out
+
+
+def covered() -> set[str]:
+    """The rows that programs draw."""
+    return {name for name, _ in _steps(False, True)} | {"constant", "require", "wrap_index"}

@@ -1,0 +1,110 @@
+"""Masked cotangents: which lanes are active, known from `select` and never from a value.
+
+A cotangent is a value and, optionally, a bool mask of the same shape. A lane whose mask is false is
+zero whatever its value holds: `where(x > 0, sqrt(x), 0)` sends (t, x > 0) to the root, whose
+derivative at 0 is infinite, and only the end of the chain puts 0 there. `clean` says that the value
+already is zero outside its mask, so that no second `select` has to be made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from ..ir.build import Builder, _compile
+from ..ir.core import Value
+from ..ir.ops import TABLE
+from ..ir.terms import Term
+from ..ir.types import TensorType
+
+_AND, _NOT, _OR = TABLE["and"], TABLE["not"], TABLE["or"]
+
+
+class Cotangent(NamedTuple):
+    """A value, its mask (None: every lane is active), whether it is zero outside the mask."""
+
+    value: Value
+    mask: Value | None = None
+    clean: bool = False
+
+
+def solid(b: Builder, ct: Cotangent) -> Value:
+    """The cotangent as a plain value: one `select` where there is a mask."""
+    value, mask, clean = ct
+    if mask is None or clean:
+        return value
+    return b.select(mask, value, b.zeros(value.type))
+
+
+def both(b: Builder, m: Value | None, n: Value | None) -> Value | None:
+    """Lanes active in both masks."""
+    if m is None or m is n:
+        return n
+    if n is None:
+        return m
+    return b.make(_AND, (m, n)).results[0]
+
+
+def _negates(m: Value, n: Value) -> bool:
+    return m.op is not None and m.op.opdef is _NOT and m.op.operands[0] is n
+
+
+def _split(m: Value, n: Value) -> tuple[bool, Value, Value | None] | None:
+    """(swap, c, rest): m is c & rest and n is ~c & rest; for swap, the other way round."""
+    if _negates(n, m):
+        return False, m, None
+    if _negates(m, n):
+        return True, n, None
+    if m.op is None or n.op is None or m.op.opdef is not _AND or n.op.opdef is not _AND:
+        return None
+    (a, rest), (c, rest2) = m.op.operands, n.op.operands
+    if rest is rest2:
+        if _negates(c, a):
+            return False, a, rest
+        if _negates(a, c):
+            return True, c, rest
+    return None
+
+
+def merge(b: Builder, p: Cotangent, q: Cotangent) -> Cotangent:
+    """The sum of two cotangents of one value."""
+    m, n = p.mask, q.mask
+    if m is n:
+        return Cotangent(b.add(p.value, q.value), m, p.clean and q.clean)
+    if m is not None and n is not None:
+        found = _split(m, n)
+        if found is not None:  # the two sides of one `select`: again one select
+            swap, c, rest = found
+            yes, no = (q, p) if swap else (p, q)
+            return Cotangent(b.select(c, yes.value, no.value), rest, p.clean and q.clean)
+    total = b.add(solid(b, p), solid(b, q))
+    if m is None or n is None:
+        return Cotangent(total)
+    return Cotangent(total, b.make(_OR, (m, n)).results[0], True)
+
+
+Make = Callable[[Builder, Mapping[str, Value], TensorType], Value]
+
+
+class Rule(NamedTuple):
+    """A derivative term ready to be built: value, mask if its root is a select, kind of map."""
+
+    value: Make
+    mask: Make | None
+    keeps_zero: bool  # t or -t: 0 stays 0 whatever the operands are
+
+
+_rules: dict[Term, Rule] = {}
+
+
+def rule(term: Term) -> Rule:
+    """How to build `term`: for `select(c, A, 0)` the value A with the mask c."""
+    found = _rules.get(term)
+    if found is None:
+        mask = None
+        root = term
+        if term.op == "select" and term.args[2].op is None and term.args[2].value == 0.0:
+            mask, root = _compile(term.args[0]), term.args[1]
+        inner = root.args[0] if root.op == "neg" else root
+        found = _rules[term] = Rule(_compile(root), mask, inner.name == "t")
+    return found

@@ -1,0 +1,508 @@
+"""Transforms of straight-line code: every row in both modes and batched, masks, exact shapes."""
+
+from __future__ import annotations
+
+import itertools
+import time
+
+import numpy as np
+import pytest
+
+from jitgrad.errors import Loc, NotDifferentiableError
+from jitgrad.ir.build import Builder
+from jitgrad.ir.core import Function, Value, function
+from jitgrad.ir.dims import symbol
+from jitgrad.ir.interp import run
+from jitgrad.ir.ops import TABLE
+from jitgrad.ir.types import F32, F64, scalar, tensor
+from jitgrad.testing.gradcheck import check_derivatives, examples
+from jitgrad.transforms import batch, batched, jvp, pullback, pushforward, vjp
+
+ROWS = [name for name, row in TABLE.items() if row.family not in ("control", "kernel")]
+EXAMPLES = [(f"{name}-{i}", *ex) for name in ROWS for i, ex in enumerate(examples(TABLE[name]))]
+
+
+def text(v: Value) -> str:
+    """The tree above a value, constants by their spelling."""
+    if v.op is None:
+        return v.name
+    if v.op.name == "constant":
+        return v.op.attrs["spelling"] or repr(v.op.attrs["value"])
+    return f"{v.op.name}({', '.join(map(text, v.op.operands))})"
+
+
+def var(name: str = "x", *shape) -> Value:
+    return Value(tensor(F64, shape), name=name)
+
+
+def gradient(build, *arrays, order: int = 1) -> list[np.ndarray]:
+    """The gradient of sum(build(b, x)), taken `order` times (of the sum each time), by arrays."""
+    b = Builder()
+    params = [Value(tensor(F64, np.shape(a)), name=f"x{i}") for i, a in enumerate(arrays)]
+    out = build(b, *params)
+    for _ in range(order):
+        total = b.sum(out, range(out.type.rank))
+        grads = pullback([total], [b.const(1, total.type)], params)
+        out = grads[0] if grads[0] is not None else b.zeros(params[0].type)
+    results = [b.zeros(p.type) if g is None else g for p, g in zip(params, grads)]
+    return list(run(function("g", params, results), [np.asarray(a, float) for a in arrays]))
+
+
+# -- every row ------------------------------------------------------------------------------------
+
+
+def test_every_row_is_differentiable_or_says_why():
+    for name in ROWS:
+        row = TABLE[name]
+        ways = [row.deriv is not None, bool(row.linear) and row.transpose is not None,
+                row.jvp is not None, bool(row.nondiff)]  # fmt: skip
+        assert sum(ways) == 1, name
+        assert row.batch is not None, name
+        assert list(examples(row)), name
+
+
+DIFFERENTIABLE = [
+    e for e in EXAMPLES if e[1].results[0].type.dtype.is_float and "stop_gradient" not in e[0]
+]
+
+
+@pytest.mark.parametrize("name, fn, args", DIFFERENTIABLE, ids=[e[0] for e in DIFFERENTIABLE])
+def test_row_derivatives_to_second_order(name: str, fn: Function, args):
+    f32 = any(v.type.dtype.name == "f32" for v in (*fn.params, *fn.results))
+    check_derivatives(fn, args, **({"rtol": 1e-3, "atol": 1e-3, "h": 0.25} if f32 else {}))
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if TABLE[n].elementwise])
+def test_row_derivatives_in_single_precision(name: str):
+    # the same ops on f32: derivatives stay f32, and are those of f64 but for rounding
+    for fn, args in examples(TABLE[name]):
+        kinds = {v.type.dtype.name for v in (*fn.params, *fn.results)}
+        if "f64" not in kinds or name == "cast":
+            continue
+        params = [Value(p.type.with_dtype(F32) if p.type.dtype is F64 else p.type)
+                  for p in fn.params]  # fmt: skip
+        (op,) = fn.ops
+        small = function("small", params, Builder().make(op.opdef, tuple(params), op.attrs).results)
+        seeds = [np.ones_like(a) for p, a in zip(fn.params, args) if p.type.dtype is F64]
+        for wide, narrow in ((jvp(fn), jvp(small)), (vjp(fn), vjp(small))):
+            extra = seeds if wide is jvp(fn) else [np.ones(p.type.shape)
+                                                   for p in wide.params[len(args) :]]  # fmt: skip
+            want = run(wide, [*args, *extra])
+            ins = [np.asarray(a).astype(p.type.dtype.np)
+                   for p, a in zip(narrow.params, [*args, *extra])]  # fmt: skip
+            for g, w, v in zip(run(narrow, ins), want, narrow.results):
+                assert v.type.dtype is not F64
+                np.testing.assert_allclose(g, w, 2e-4, 2e-4)
+
+
+def test_structured_rows_with_symbolic_dims():
+    # every transpose must bring back the very dims of the operand
+    n, m = symbol("n"), symbol("m")
+    b = Builder()
+    x = Value(tensor(F64, (n, m)), name="x")
+    zero = b.zeros(scalar(F64))
+    idx = b("iota", type=tensor("i64", (n,)), axis=0)
+    outs = [
+        b("slice", x, starts=(0, 0), stops=(n, m), steps=(2, 1)),
+        b("slice", x, starts=(1, 0), stops=(n, m), steps=(1, 3)),
+        b("pad", x, zero, lo=(1, 0), hi=(m, 2), interior=(0, 0)),
+        b("pad", x, zero, lo=(0, 0), hi=(0, 0), interior=(2, 0)),
+        b("concatenate", x, b("sin", x), axis=0),
+        b.reshape(x, (n * m,)),
+        b.transpose(x, (1, 0)),
+        b("cumsum", x, axis=1),
+        b("max", x, axes=(0,)),
+        b("sum", x, axes=(0, 1)),
+        b.broadcast(x, (3, n, m), (1, 2)),
+        b("gather", x, idx, axis=0),
+        b("scatter_add", x, idx, b("exp", x), axis=0),
+        b("matmul", x, x, ta=False, tb=True),
+        b("fill", x, b.sum(x, (0, 1))),
+        b("reverse", x, axes=(1,)),
+    ]
+    fn = function("f", [x], [b("tanh", o) for o in outs])
+    for shape in ((4, 5), (3, 1), (2, 7)):
+        args = [np.random.default_rng(0).uniform(-1, 1, shape)]
+        check_derivatives(fn, args, order=2)
+        size = symbol("batch")
+        many = batched(vjp(fn), [True] + [False] * len(outs), size)
+        cts = [np.ones_like(r) for r in run(fn, args)]
+        stack = np.stack([args[0], 0.5 * args[0]])
+        got = run(many, [stack, *cts])[-1]
+        for g, a in zip(got, stack):
+            np.testing.assert_allclose(g, run(vjp(fn), [a, *cts])[-1], rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", [n for n in ROWS if TABLE[n].family == "elementwise"])
+def test_rows_of_other_dtypes_have_zero_derivatives(name: str):
+    for fn, args in examples(TABLE[name]):
+        if fn.results[0].type.dtype.is_float:
+            continue
+        tangents = [np.ones_like(a) for p, a in zip(fn.params, args) if p.type.dtype.inexact]
+        assert len(run(jvp(fn), [*args, *tangents])) == 1  # the result; it has no tangent
+        for g in run(vjp(fn), args)[1:]:
+            assert not g.any()
+
+
+def test_stop_gradient_is_flat():
+    (g,) = gradient(lambda b, x: b.mul(x, b("stop_gradient", x)), [2.0, 3.0])
+    np.testing.assert_array_equal(g, [2.0, 3.0])
+
+
+@pytest.mark.parametrize("name, fn, args", EXAMPLES, ids=[e[0] for e in EXAMPLES])
+def test_row_batched_is_a_loop(name: str, fn: Function, args):
+    rng = np.random.default_rng(1)
+    size, n = 3, len(fn.params)
+    for flags in itertools.product([False, True], repeat=n):
+        stacks = []
+        for a, flag in zip(args, flags):
+            a = np.asarray(a)
+            more = np.stack([rng.permutation(a.ravel()).reshape(a.shape) for _ in range(size)])
+            stacks.append(more if flag else a)
+        for dim in (size, symbol("batch")):
+            if not any(flags) and dim is not size:
+                continue
+            got = run(batched(fn, flags, dim), stacks)
+            want = [run(fn, [s[i] if f else s for s, f in zip(stacks, flags)]) for i in range(size)]
+            for g, w in zip(got, zip(*want)):
+                np.testing.assert_allclose(g, np.stack(w), 1e-14, 1e-14)
+                assert g.dtype == w[0].dtype
+
+
+# -- exact shapes ---------------------------------------------------------------------------------
+
+
+def test_pullback_of_the_tutorial_is_theanos_graph():
+    b, x = Builder(), var()
+    y = b("pow", x, b.const(2, x.type, "2"))
+    seed = b("fill", y, b.const(1, x.type, "1.0"))
+    (g,) = pullback([y], [seed], [x])
+    assert g is not None
+    assert text(g) == "mul(mul(fill(pow(x, 2), 1.0), 2), pow(x, sub(2, 1)))"
+    assert g.op is not None and g.op.made_by == "vjp(pow)"
+
+
+def test_zeros_are_symbolic():
+    b, x, y = Builder(), var("x", 3), var("y", 3)
+    n = b("argmax", x, axis=0)
+    out = b("exp", x)
+    one = b.const(1, out.type)
+    assert pullback([out], [one], [y]) == [None]
+    assert pullback([out], [None], [x]) == [None]
+    assert pullback([n], [None], [x]) == [None]
+    assert pullback([b("floor", x)], [one], [x]) == [None]
+    assert pushforward([out, y, n], [x], [None]) == [None, None, None]
+    assert pushforward([n, b("sign", x)], [x], [one]) == [None, None]
+    assert pullback([x], [one], [x]) == [one]
+    assert pushforward([x], [x], [one]) == [one]
+
+
+def test_pullback_stops_at_fresh_values_and_starts_at_since():
+    b, x = Builder(), var()
+    before = b("sin", x)
+    fresh = b("identity", before)
+    out = b.mul(b("exp", fresh), before)
+    (g,) = pullback([out], [b.const(1, x.type)], [fresh], since=fresh.op.serial)
+    value = run(function("g", [x], [g]), [np.float64(0.7)])[0]
+    np.testing.assert_allclose(value, np.exp(np.sin(0.7)) * np.sin(0.7))
+
+
+def test_ops_carry_the_line_and_what_made_them():
+    b, x = Builder(), var()
+    b.loc = Loc("model.py", 7, "f")
+    y = b("tanh", x)
+    (g,) = pullback([y], [b.const(1, y.type)], [x])
+    (d,) = pushforward([y], [x], [b.const(1, y.type)])
+    for v, made_by in ((g, "vjp(tanh)"), (d, "jvp(tanh)")):
+        assert v.op.loc == b.loc and v.op.made_by == made_by
+
+
+def test_no_derivative_names_op_and_line():
+    b, x = Builder(), var("x", 3)
+    b.loc = Loc("model.py", 7, "f")
+    out = b.op("kernel", x, regions=(_kernel_body(x),)).result
+    for run_mode in (
+        lambda: pullback([out], [b.const(1, out.type)], [x]),
+        lambda: pushforward([out], [x], [b.const(1, out.type)]),
+    ):
+        with pytest.raises(NotDifferentiableError, match=r"(?s)kernel.*model.py\", line 7"):
+            run_mode()
+
+
+def _kernel_body(x: Value):
+    from jitgrad.ir.core import Block
+
+    return Block([Value(x.type), Value(x.type)], [], [])
+
+
+# -- masks, ties, special points ------------------------------------------------------------------
+
+
+def where_positive(b, x, f):
+    return b.select(b("gt", x, b.zeros(x.type)), f(x), b.zeros(x.type))
+
+
+@pytest.mark.parametrize("op, at_two", [("sqrt", 0.5 / 2**0.5), ("log", 0.5)])
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_where_trap_in_every_order(op: str, at_two: float, order: int):
+    (g,) = gradient(lambda b, x: where_positive(b, x, lambda v: b(op, v)), [0.0, -1.0, 2.0],
+                    order=order)  # fmt: skip
+    assert g[0] == 0 and g[1] == 0 and np.isfinite(g[2]) and g[2] != 0
+    if order == 1:
+        np.testing.assert_allclose(g[2], at_two)
+
+
+def test_where_trap_costs_one_select():
+    b, x = Builder(), var()
+    y = where_positive(b, x, lambda v: b("sqrt", b("exp", v)))
+    (g,) = pullback([y], [var("t")], [x])
+    assert text(g).count("select") == 1 and g.op.name == "select"
+
+
+def test_both_sides_of_a_select_merge_into_one():
+    b, x = Builder(), var()
+    y = b.select(b("gt", x, b.zeros(x.type)), b("sqrt", x), b("exp", x))
+    (g,) = pullback([y], [var("t")], [x])
+    assert text(g).count("select") == 1
+    (d,) = pushforward([y], [x], [var("t")])
+    assert text(d).count("select") == 1
+
+
+ROUTES = {
+    "broadcast": lambda b, x: b.broadcast(x, (2, 3), (1,)),
+    "gather": lambda b, x: b("gather", x, b.const(np.array([2, 0, 0, 1]), tensor("i64", (4,))),
+                             axis=0),
+    "slice": lambda b, x: b("slice", x, starts=(0,), stops=(3,), steps=(2,)),
+    "reshape": lambda b, x: b.reshape(x, (3, 1)),
+    "transpose": lambda b, x: b.transpose(b.reshape(x, (1, 3)), (1, 0)),
+    "reverse": lambda b, x: b("reverse", x, axes=(0,)),
+    "pad": lambda b, x: b("pad", x, b.const(-1, scalar(F64)), lo=(1,), hi=(0,), interior=(1,)),
+    "concatenate": lambda b, x: b("concatenate", x, b("neg", x), axis=0),
+    "cast": lambda b, x: b.cast(b.cast(x, tensor("f32", ()).dtype), F64),
+    "refine": lambda b, x: b("refine", x, shape=(3,)),
+    "product": lambda b, x: b("matmul", b.reshape(x, (3, 1)), b.const(1, tensor(F64, (1, 2))),
+                              ta=False, tb=False),
+    "product-t": lambda b, x: b("matmul", b.const(1, tensor(F64, (1, 2))), b.reshape(x, (3, 1)),
+                                ta=True, tb=True),
+    "max": lambda b, x: b("max", b.broadcast(x, (3, 2), (0,)), axes=(1,)),
+    "scatter": lambda b, x: b("scatter_add", b.zeros(tensor(F64, (4,))),
+                              b.const(np.array([1, 3, 0]), tensor("i64", (3,))), x, axis=0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("route", ROUTES)
+def test_mask_reaches_the_root_through(route: str, order: int):
+    # sqrt before the route, where after it: the inactive lanes are on the other side
+    def build(b, x):
+        wide = ROUTES[route](b, b("sqrt", x))
+        on = ROUTES[route](b, x)
+        return b.select(b("gt", on, b.zeros(on.type)), wide, b.const(3, wide.type))
+
+    (g,) = gradient(build, [0.0, 4.0, 0.25], order=order)
+    assert g[0] == 0 and np.isfinite(g).all(), g
+    assert g[2] != 0
+
+
+def test_mask_survives_a_scalar_fill():
+    def build(b, x):
+        wide = b("fill", b.const(0, tensor(F64, (2, 2))), b("sqrt", x))
+        on = b("gt", b.broadcast(x, (2, 2), ()), b.zeros(wide.type))
+        return b.select(on, wide, b.zeros(wide.type))
+
+    (g,) = gradient(build, 0.0)
+    assert g == 0
+
+
+@pytest.mark.parametrize("order", [1, 2])
+def test_mask_through_a_running_sum(order: int):
+    # the last lanes are off, so nothing flows to what only they have summed
+    def build(b, x):
+        c = b("cumsum", b("sqrt", x), axis=0)
+        on = b.const(np.array([True, True, False]), tensor("bool", (3,)))
+        return b.select(on, c, b.zeros(c.type))
+
+    (g,) = gradient(build, [4.0, 1.0, 0.0], order=order)
+    np.testing.assert_allclose(g, [0.5, 0.5, 0.0] if order == 1 else [-1 / 16, -0.25, 0.0])
+
+
+def test_masked_paths_sum():
+    def build(b, x):
+        r, zero = b("sqrt", x), b.zeros(x.type)
+        first = b.select(b("gt", x, zero), r, zero)
+        second = b.select(b("gt", x, b.const(1, x.type)), b.mul(r, r), zero)
+        return b.add(first, second)
+
+    (g,) = gradient(build, [0.0, 0.25, 4.0])
+    np.testing.assert_allclose(g, [0.0, 1.0, 1.25])
+
+
+def test_a_value_that_happens_to_be_zero_is_no_mask():
+    # sqrt(x)**2 at 0: 2*sqrt(0) * inf is not zero by any mask
+    (g,) = gradient(lambda b, x: b.mul(b("sqrt", x), b("sqrt", x)), [0.0, 4.0])
+    assert np.isnan(g[0]) and g[1] == 1
+
+
+def test_abs_sign_and_ties():
+    (g,) = gradient(lambda b, x: b("abs", x), [-2.0, 0.0, 3.0])
+    np.testing.assert_array_equal(g, [-1, 0, 1])
+    up, down = [0, 0.5, 1], [1, 0.5, 0]
+    for op, dx, dy in (("maximum", up, down), ("minimum", down, up)):
+        gx, gy = gradient(lambda b, x, y, op=op: b(op, x, y), [1.0, 2.0, 3.0], [2.0, 2.0, 2.0])
+        np.testing.assert_array_equal(gx, dx)
+        np.testing.assert_array_equal(gy, dy)
+    for op in ("max", "min"):
+        (g,) = gradient(lambda b, x, op=op: b(op, x, axes=(0, 1)), [[5.0, 1.0], [1.0, 5.0]])
+        want = [[0.5, 0], [0, 0.5]] if op == "max" else [[0, 0.5], [0.5, 0]]
+        np.testing.assert_array_equal(g, want)
+
+
+def test_max_of_infinities_has_no_nan():
+    (g,) = gradient(lambda b, x: b("max", x, axes=(0,)), [-np.inf, -np.inf])
+    np.testing.assert_array_equal(g, [0.5, 0.5])
+
+
+@pytest.mark.parametrize(
+    "x, y, gx, gy",
+    [
+        (0.0, 0.0, 0.0, -np.inf),  # x**0 is 1 for every x; 0**y jumps at y = 0
+        (0.0, 2.0, 0.0, 0.0),
+        (0.0, 1.0, 1.0, 0.0),
+        (3.0, 0.0, 0.0, np.log(3.0)),
+        (-2.0, 3.0, 12.0, np.nan),
+        (2.0, -1.0, -0.25, 0.5 * np.log(2.0)),
+    ],
+)
+def test_pow_at_special_points(x, y, gx, gy):
+    got = gradient(lambda b, x, y: b("pow", x, y), [x], [y])
+    np.testing.assert_allclose(np.concatenate(got), [gx, gy])
+
+
+def test_second_derivatives_where_first_ones_are_special():
+    # the mixed derivative of x**y at y = 0 is 1/x; that of log(e^x + e^y) at x = y is -1/4
+    def mixed(op, x, y):
+        fn = function("f", p := [var("x"), var("y")], [Builder()(op, *p)])
+        args = [np.float64(x), np.float64(y), np.float64(1)]
+        dots = [np.float64(0), np.float64(1), np.float64(0)]
+        return run(jvp(vjp(fn)), [*args, *dots])[-2]
+
+    np.testing.assert_allclose(mixed("pow", 4.0, 0.0), 0.25)
+    np.testing.assert_allclose(mixed("logaddexp", 1.0, 1.0), -0.25)
+    (g,) = gradient(lambda b, x: b("logaddexp", x, x), [np.inf, -np.inf, 2.0])
+    np.testing.assert_array_equal(g, [1, 1, 1])
+
+
+@pytest.mark.parametrize("n, want", [(0.0, 0.0), (1.0, 1.0), (2.0, 0.0), (3.0, 0.0)])
+def test_pow_with_a_constant_exponent_at_zero(n, want):
+    (g,) = gradient(lambda b, x: b("pow", x, b.const(n, x.type)), [0.0])
+    assert g[0] == want
+    (h,) = gradient(lambda b, x: b("pow", x, b.const(n, x.type)), [0.0], order=2)
+    assert h[0] == (2.0 if n == 2 else 0.0)
+
+
+# -- composition, batching, size ------------------------------------------------------------------
+
+
+def small_program() -> tuple[Function, list[np.ndarray]]:
+    b = Builder()
+    x, w = var("x", 3, 4), var("w", 4, 2)
+    h = b("tanh", b("matmul", x, w, ta=False, tb=False))
+    top = b("max", h, axes=(1,))
+    soft = b("exp", b("sub", h, b.broadcast(top, (3, 2), (0,))))
+    p = b("div", soft, b.broadcast(b.sum(soft, (1,)), (3, 2), (0,)))
+    c = b("cumsum", b("concatenate", p, b("sin", h), axis=0), axis=0)
+    out = b.mul(c, b("slice", c, starts=(0, 0), stops=(6, 2), steps=(1, 1)))
+    rng = np.random.default_rng(3)
+    return function("small", [x, w], [b.sum(out, (0, 1)), h]), [
+        rng.standard_normal((3, 4)), rng.standard_normal((4, 2))]  # fmt: skip
+
+
+def test_program_in_both_modes_to_third_order():
+    fn, args = small_program()
+    check_derivatives(fn, args, order=3, rtol=1e-6, atol=1e-6)
+
+
+def test_hessian_forward_over_reverse_is_symmetric_and_reverse_over_forward_agrees():
+    fn, (x, w) = small_program()
+    grad_fn = vjp(fn)
+    n = x.size
+    cts = [np.float64(1.0), np.zeros((3, 2))]
+    zeros = [np.zeros_like(w), np.float64(0.0), np.zeros((3, 2))]
+    eye = np.eye(n).reshape(n, 3, 4)
+    fr = np.stack([run(jvp(grad_fn), [x, w, *cts, e, *zeros])[-2].ravel() for e in eye])
+    np.testing.assert_allclose(fr, fr.T, atol=1e-12)
+    rf = []
+    for e in eye:  # the gradient of a directional derivative
+        outs = run(vjp(jvp(fn)), [x, w, e, np.zeros_like(w), np.float64(0), np.zeros((3, 2)),
+                                  np.float64(1), np.zeros((3, 2))])  # fmt: skip
+        rf.append(outs[4].ravel())
+    np.testing.assert_allclose(fr, np.stack(rf), atol=1e-12)
+
+
+def test_batch_of_vjp_is_the_jacobian():
+    fn, (x, w) = small_program()
+    rows = np.eye(6).reshape(6, 3, 2)
+    flags = [False, False, False, True]
+    jac = run(batched(vjp(fn), flags, 6), [x, w, np.float64(0), rows])[2]
+    for row, got in zip(rows, jac):
+        want = run(vjp(fn), [x, w, np.float64(0), row])[2]
+        np.testing.assert_allclose(got, want, atol=1e-14)
+
+
+def test_batch_leaves_alone_what_does_not_depend():
+    b, x, y = Builder(), var("x", 2), var("y", 2)
+    side = b("exp", y)
+    (plain, flag), (moved, moved_flag) = batch([side, b.mul(x, side)], [x], [var("xs", 5, 2)], 5)
+    assert plain is side and not flag
+    assert moved_flag and moved.type is tensor(F64, (5, 2))
+
+
+def test_batched_guard_holds_for_every_lane():
+    from jitgrad.errors import GuardError
+
+    b, x = Builder(), var()
+    g = b.op("guard", b("gt", x, b.zeros(x.type)), expect=True, message="x > 0")
+    fn = function("f", [x], [b("log", x)], [g])
+    many = batched(fn, [True], 2)
+    np.testing.assert_allclose(run(many, [np.array([1.0, 2.0])])[0], np.log([1.0, 2.0]))
+    with pytest.raises(GuardError, match="x > 0"):
+        run(many, [np.array([1.0, -2.0])])
+    with pytest.raises(GuardError):
+        run(jvp(fn), [np.float64(-1), np.float64(1)])
+    with pytest.raises(GuardError):
+        run(vjp(fn), [np.float64(-1), np.float64(1)])
+
+
+def test_derived_functions_are_made_once():
+    fn, _ = small_program()
+    assert jvp(fn) is jvp(fn) and vjp(fn) is vjp(fn)
+    assert batched(fn, [True, False], 4) is batched(fn, (True, False), 4)
+
+
+def chain(n: int) -> tuple[Value, Value]:
+    b, x = Builder(), var()
+    z = x
+    for i in range(n):
+        kind = i % 4
+        z = (b.mul(z, x) if kind == 0 else b.add(z, x) if kind == 1
+             else b("sin", z) if kind == 2 else b("exp", z))  # fmt: skip
+    return x, z
+
+
+def test_long_chains_take_linear_time_and_no_recursion():
+    one = scalar(F64)
+    times = {}
+    for n in (2_500, 10_000):
+        x, z = chain(n)
+        best = np.inf
+        for _ in range(3):
+            start = time.perf_counter()
+            (g,) = pullback([z], [Builder().const(1, one)], [x])
+            (d,) = pushforward([z], [x], [Builder().const(1, one)])
+            best = min(best, time.perf_counter() - start)
+        times[n] = best
+        at = [np.float64(0.3)]
+        np.testing.assert_allclose(
+            run(function("g", [x], [g]), at), run(function("d", [x], [d]), at), rtol=1e-9
+        )
+    assert times[10_000] < 12 * times[2_500]

@@ -1,0 +1,267 @@
+"""Vector math: within its ULP bounds on random and special arguments, on every kind of target."""
+
+import ctypes
+import functools
+
+import mpmath
+import numpy as np
+import pytest
+
+from jitgrad.llvm.engine import compile_module
+from jitgrad.llvm.target import Target
+from jitgrad.llvm.text import DTYPES, vec
+from jitgrad.llvm.vecmath import FUNCTIONS, LANES, LIBM_BOUND, ULP_BOUNDS, MathLibrary
+from jitgrad.testing.accuracy import (
+    FLOATS,
+    oracle,
+    pairs,
+    regimes,
+    special_values,
+    ulp_error,
+    wide,
+    worst_ulp,
+)
+
+HOST = Target.host()
+LEVELS = [HOST, Target.x86("avx2"), Target.x86("sse2")]
+RUNNABLE = [t for t in LEVELS if t.runs_on(HOST)]
+NAMES = sorted(FUNCTIONS)
+INF, NAN, PI = float("inf"), float("nan"), np.pi
+
+
+def loop_text(symbol, dtype, lanes, arity):
+    """``run(out, n, x[, y])``: `symbol` over arrays whose length is a multiple of `lanes`."""
+    ty, scalar = vec(dtype, lanes), DTYPES[dtype]
+    names = "xy"[:arity]
+    loads = "".join(
+        f"  %p{c} = getelementptr {scalar}, ptr %{c}, i64 %i\n"
+        f"  %v{c} = load {ty}, ptr %p{c}, align 4\n"
+        for c in names
+    )
+    return f"""
+define void @run(ptr %out, i64 %n, {", ".join("ptr %" + c for c in names)}) {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+{loads}  %r = call {ty} {symbol}({", ".join(f"{ty} %v{c}" for c in names)})
+  %p = getelementptr {scalar}, ptr %out, i64 %i
+  store {ty} %r, ptr %p, align 4
+  %next = add i64 %i, {lanes}
+  %more = icmp ult i64 %next, %n
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}}
+"""
+
+
+@functools.cache
+def compiled(name, dtype, lanes, target=HOST, inline_limit=3):
+    """The function `name` on NumPy arrays, through machine code for `target`."""
+    lib = MathLibrary(target.fma, inline_limit, target.attributes)
+    symbol = lib.use(name, dtype, lanes)
+    arity = FUNCTIONS[name].arity
+    module = compile_module(loop_text(symbol, dtype, lanes, arity) + lib.text(), {}, target=target)
+    pointers = [ctypes.c_void_p] * arity
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, *pointers)(module.address("run"))
+
+    def call(*args):
+        n = len(args[0])
+        full = [np.ones(n + -n % lanes, FLOATS[dtype]) for _ in args]
+        for whole, a in zip(full, args, strict=True):
+            whole[:n] = a
+        out = np.empty_like(full[0])
+        run(out.ctypes.data, len(out), *(a.ctypes.data for a in full))
+        return out[:n]
+
+    call.module = module  # type: ignore[attr-defined]
+    return call
+
+
+def bound(name, dtype, target):
+    if target.fma or not FUNCTIONS[name].needs_fma:
+        return ULP_BOUNDS[name][0 if dtype == "f64" else 1]
+    return LIBM_BOUND
+
+
+def samples(name, dtype, n, seed=0):
+    if FUNCTIONS[name].arity == 2:
+        return pairs(dtype, n, seed)
+    return ((regime, (x,)) for regime, x in regimes(dtype, n, seed))
+
+
+def check(name, dtype, lanes, target, n, seed):
+    f, exact = compiled(name, dtype, lanes, target), oracle(name, dtype)
+    for regime, args in samples(name, dtype, n, seed):
+        error = ulp_error(f(*args), exact(*args))
+        at = int(error.argmax())
+        where = [float(a[at]) for a in args]
+        assert error[at] <= bound(name, dtype, target), (regime, where, error[at])
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", NAMES)
+def test_random_arguments_stay_within_the_bound(name, dtype):
+    check(name, dtype, 16, HOST, 4000, 1)
+
+
+@pytest.mark.parametrize("target", RUNNABLE, ids=lambda t: t.cpu)
+@pytest.mark.parametrize("lanes", [1, 8, 32])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_target_and_width(name, dtype, lanes, target):
+    check(name, dtype, lanes, target, 200, 2)
+
+
+@pytest.mark.parametrize("target", RUNNABLE, ids=lambda t: t.cpu)
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", NAMES)
+def test_special_values_and_signs_of_zero(name, dtype, target):
+    values = special_values(dtype)
+    args = [values]
+    if FUNCTIONS[name].arity == 2:
+        args = [a.ravel() for a in np.meshgrid(values, values)]
+    got, exact = compiled(name, dtype, 8, target)(*args), oracle(name, dtype)(*args)
+    assert worst_ulp(got, exact) <= bound(name, dtype, target)
+    with np.errstate(over="ignore", under="ignore"):
+        expected = exact.astype(FLOATS[dtype])
+    wrong = (np.signbit(got) != np.signbit(expected)) & ~np.isnan(expected)
+    assert not wrong.any(), [[float(a[i]) for a in args] for i in np.flatnonzero(wrong)]
+
+
+EXACT: dict[str, list] = {
+    "exp": [(0.0, 1.0), (-0.0, 1.0), (INF, INF), (-INF, 0.0), (NAN, NAN), (1000.0, INF)],
+    "exp2": [(10.0, 1024.0), (-1.0, 0.5), (-126.0, 2.0**-126), (5000.0, INF), (-5000.0, 0.0)],
+    "expm1": [(-0.0, -0.0), (INF, INF), (-INF, -1.0), (-1000.0, -1.0), (1e-40, 1e-40)],
+    "log": [(1.0, 0.0), (0.0, -INF), (-0.0, -INF), (INF, INF), (-1.0, NAN), (-INF, NAN)],
+    "log2": [(8.0, 3.0), (0.125, -3.0), (2.0**-140, -140.0), (2.0**100, 100.0)],
+    "log10": [(1.0, 0.0), (1000.0, 3.0), (1e10, 10.0), (0.0, -INF), (-1.0, NAN)],
+    "log1p": [(-0.0, -0.0), (-1.0, -INF), (-1.5, NAN), (INF, INF), (1e-40, 1e-40)],
+    "tanh": [(-0.0, -0.0), (INF, 1.0), (-INF, -1.0), (30.0, 1.0), (1e-40, 1e-40)],
+    "sin": [(-0.0, -0.0), (INF, NAN), (-INF, NAN), (1e-40, 1e-40)],
+    "cos": [(0.0, 1.0), (-0.0, 1.0), (INF, NAN), (1e-40, 1.0)],
+    "sqrt": [(4.0, 2.0), (-0.0, -0.0), (-1.0, NAN), (INF, INF)],
+    "cbrt": [(27.0, 3.0), (-8.0, -2.0), (-0.0, -0.0), (-INF, -INF)],
+    "erf": [(-0.0, -0.0), (INF, 1.0), (-30.0, -1.0)],
+    "acos": [(1.0, 0.0), (1.5, NAN)],
+    "pow": [
+        ((NAN, 0.0), 1.0), ((INF, -0.0), 1.0), ((1.0, NAN), 1.0), ((1.0, -INF), 1.0),
+        ((-1.0, INF), 1.0), ((-1.0, -INF), 1.0), ((-1.0, NAN), NAN), ((NAN, 1.0), NAN),
+        ((0.0, -1.0), INF), ((-0.0, -1.0), -INF), ((-0.0, -2.0), INF), ((-0.0, -0.5), INF),
+        ((-0.0, 3.0), -0.0), ((-0.0, 2.0), 0.0), ((-0.0, 0.5), 0.0), ((0.0, INF), 0.0),
+        ((0.0, -INF), INF), ((0.5, INF), 0.0), ((0.5, -INF), INF), ((-2.0, INF), INF),
+        ((-2.0, -INF), 0.0), ((INF, -1.0), 0.0), ((INF, 0.5), INF), ((-INF, -3.0), -0.0),
+        ((-INF, -2.5), 0.0), ((-INF, 3.0), -INF), ((-INF, 2.5), INF), ((-8.0, 1 / 3), NAN),
+        ((-2.0, 3.0), -8.0), ((-2.0, 4.0), 16.0), ((-3.0, -1.0), -1 / 3),
+        ((2.0, -149.0), 2.0**-149), ((-2.0, 1e300), INF), ((10.0, 5.0), 1e5),
+        ((-1.0, 2.0**60 + 1), 1.0),
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", EXACT)
+def test_results_that_are_exact(name, dtype):
+    rows = [(a if isinstance(a, tuple) else (a,), b) for a, b in EXACT[name]]
+    with np.errstate(over="ignore"):
+        args = [np.array(column, FLOATS[dtype]) for column in zip(*(a for a, _ in rows))]
+        expected = np.array([b for _, b in rows]).astype(FLOATS[dtype])
+    for lanes in (1, 16):
+        got = compiled(name, dtype, lanes)(*args)
+        np.testing.assert_array_equal(got, expected)
+        number = ~np.isnan(expected)
+        np.testing.assert_array_equal(np.signbit(got)[number], np.signbit(expected)[number])
+
+
+@pytest.mark.parametrize("name", ["sin", "cos", "tan"])
+def test_huge_angles_are_reduced_exactly(name):
+    # 6381956970095103 * 2**797 is the f64 that comes closest to a multiple of pi/2
+    x = np.array([1e22, -1e300, 6381956970095103.0 * 2.0**797, 2.0**36, 2.0**36 + 1, 0.5, 3e10])
+    with mpmath.workprec(1200):
+        exact = np.array([float(getattr(mpmath, name)(mpmath.mpf(v))) for v in x.tolist()])
+    for lanes in (1, 8):
+        # glibc's own reduction is 8 ULP off at the closest one
+        np.testing.assert_allclose(compiled(name, "f64", lanes)(x), exact, rtol=4e-15, atol=0)
+
+
+def test_one_huge_angle_does_not_disturb_its_neighbours():
+    x = np.linspace(-3, 3, 16)
+    x[5] = 1e18
+    got = compiled("sin", "f64", 16)(x)
+    assert worst_ulp(got, oracle("sin", "f64")(x)) <= 1
+
+
+def test_denormal_results_are_rounded_once():
+    x = np.linspace(-745.1, -708.5, 5000)
+    got = compiled("exp", "f64", 16)(x)
+    assert worst_ulp(got, oracle("exp", "f64")(x)) <= 1
+    assert (got > 0).all() and (got < np.finfo(np.float64).tiny).sum() > 4000
+
+
+def test_the_oracle_agrees_with_mpmath():
+    rng = np.random.default_rng(3)
+    x = rng.uniform(0.1, 0.9, 40)
+    for name in NAMES:
+        args = (x, x[::-1])[: FUNCTIONS[name].arity]
+        reference = {"cbrt": mpmath.cbrt, "pow": mpmath.power}.get(name)
+        if reference is None:
+            reference = {"exp2": lambda v: mpmath.power(2, v), "log2": lambda v: mpmath.log(v, 2)}
+            reference = reference.get(name) or getattr(mpmath, name)
+        got = oracle(name, "f64")(*args)
+        assert got.dtype == wide("f64")
+        with mpmath.workprec(120):
+            for i, value in enumerate(got):
+                high = float(value)
+                low = float(value - high)
+                exact = reference(*(mpmath.mpf(float(a[i])) for a in args))
+                assert abs(mpmath.mpf(high) + low - exact) <= abs(exact) * mpmath.mpf(2) ** -60
+
+
+def test_ulp_error_counts_nan_and_infinity_as_infinite():
+    got = np.array([NAN, 1.0, INF, 1.0, NAN, INF, 5e-324])
+    exact = np.array([1.0, NAN, 1.0, INF, NAN, INF, 0.0], np.longdouble)
+    assert ulp_error(got, exact).tolist() == [INF, INF, INF, INF, 0, 0, 1]
+
+
+def test_without_fma_no_fma_is_called():
+    for name in NAMES:
+        lib = MathLibrary(fma=False)
+        lib.use(name, "f64", 16)
+        assert "llvm.fma" not in lib.text()
+
+
+def test_few_uses_are_inlined_and_many_are_called():
+    lib = MathLibrary(fma=True, inline_limit=2, attributes='"no-trapping-math"="true"')
+    assert lib.use("exp", "f64", 16) == "@jg.exp.f64x16"
+    lib.use("exp", "f64", 16)
+    assert 'alwaysinline nounwind memory(none) "no-trapping' in lib.text()
+    lib.use("exp", "f64", 16)
+    text = lib.text()
+    assert "noinline nounwind" in text and text.count("define") == 1
+    assert text.count("declare <16 x double> @llvm.fma.v16f64") == 1
+
+
+@pytest.mark.parametrize("name", ["exp", "sin", "pow"])
+def test_called_out_of_line_it_gives_the_same(name):
+    args = next(iter(samples(name, "f64", 500)))[1]
+    inlined = compiled(name, "f64", 16)(*args)
+    called = compiled(name, "f64", 16, inline_limit=0)
+    assert "call <16 x double> @jg." in called.module.optimized_ir()
+    np.testing.assert_array_equal(called(*args), inlined)
+
+
+def test_unknown_functions_dtypes_and_lanes_are_refused():
+    lib = MathLibrary(fma=True)
+    with pytest.raises(KeyError):
+        lib.use("gamma", "f64", 8)
+    for dtype, lanes in (("i64", 8), ("f64", 3), ("f64", 64)):
+        with pytest.raises(ValueError, match="no math functions"):
+            lib.use(dtype=dtype, lanes=lanes, name="exp")
+    assert lib.text() == ""
+
+
+def test_the_tables_are_complete():
+    assert set(ULP_BOUNDS) == set(FUNCTIONS)
+    assert all(0.5 <= b <= 2 for pair in ULP_BOUNDS.values() for b in pair)
+    assert LANES == (1, 2, 4, 8, 16, 32)
