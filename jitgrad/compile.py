@@ -1,4 +1,4 @@
-"""From a tensor function to a native callable: the one place where passes, LLVM and runtime meet."""
+"""From a tensor function to a native callable: where passes, LLVM and runtime meet."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from .errors import GuardError, JitgradError, ShapeError, at
 from .ir.core import Function, Value
-from .ir.dims import Dim
+from .ir.dims import Dim, evaluate
 from .ir.interp import bind_dims
 from .ir.types import TensorType
 
@@ -102,16 +102,14 @@ def compile_ir(
     out.module = compile_module(lowered.text, symbols)
     times["llvm"] = perf_counter() - clock
     clock = perf_counter()
-    out.call = _native(fn, lowered, out.module, name or fn.name, doc, result, scalars, accept,
-                       slow, on_guard)  # fmt: skip
+    out.call = _native(out, lowered, name or fn.name, doc, result, scalars, accept, slow, on_guard)
     times["entry"] = perf_counter() - clock
     return out
 
 
 def _native(
-    fn: Function,
+    stages: Compiled,
     lowered: Any,
-    module: Any,
     name: str,
     doc: str | None,
     result: str,
@@ -122,6 +120,7 @@ def _native(
 ) -> Any:
     from .runtime.native import ArgSpec, CallSpec, OutSpec, accepts, make_native
 
+    fn, module = stages.kernels, stages.module
     place = {d: k for k, d in enumerate(lowered.dims)}
     args = []
     for k, (p, how) in enumerate(zip(fn.params, fn.layouts)):
@@ -152,11 +151,13 @@ def _native(
         exact: Any = None
 
         def slow(*given: Any, **named: Any) -> Any:
-            return exact(*convert(fn, given, named))
+            arrays = convert(fn, given, named)
+            check_dims(stages, arrays)
+            return exact(*arrays)
 
         # the second callable takes what `convert` made, and nothing else
         exact = make_native(spec, module.address("core"), _prep(lowered, module),
-                            _refuse(fn), on_error, module, name)  # fmt: skip
+                            _refuse(stages), on_error, module, name)  # fmt: skip
     return make_native(
         spec, module.address("core"), _prep(lowered, module), slow, on_error, module, name, doc
     )
@@ -178,10 +179,10 @@ def _dims(p: Value, place: Mapping[str, int]) -> tuple[Any, ...]:
     return tuple(out)
 
 
-def _refuse(fn: Function) -> Callable[..., Any]:
+def _refuse(stages: Compiled) -> Callable[..., Any]:
     def refuse(*given: Any, **named: Any) -> Any:
-        bind_dims(fn.params, given, {})
-        raise TypeError(f"{fn.name} does not take {', '.join(map(describe, given))}")
+        check_dims(stages, given)
+        raise TypeError(f"{stages.source.name} does not take {', '.join(map(describe, given))}")
 
     return refuse
 
@@ -232,7 +233,7 @@ def convert_one(value: Any, type: TensorType, name: str) -> np.ndarray:
     if array.ndim != len(type.shape):
         raise ShapeError(f"{name} takes {type}, of rank {len(type.shape)}, not an array of shape "
                          f"{array.shape}, of rank {array.ndim}")  # fmt: skip
-    return np.require(array, want, "CA") if array.ndim else np.array(array, want)
+    return np.require(array, want, ["C", "A"]) if array.ndim else np.array(array, want)
 
 
 def convert(fn: Function, given: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
@@ -250,11 +251,14 @@ def convert(fn: Function, given: Sequence[Any], named: Mapping[str, Any]) -> lis
     lacking = [n for n in names if n not in values]
     if lacking:
         raise TypeError(f"{fn.name}({', '.join(names)}) lacks {', '.join(lacking)}")
-    arrays = [convert_one(values[n], p.type, n) for n, p in zip(names, fn.params)]
-    check_dims(fn, arrays)
-    return arrays
+    return [convert_one(values[n], p.type, n) for n, p in zip(names, fn.params)]
 
 
-def check_dims(fn: Function, arrays: Sequence[Any]) -> None:
-    """Raise `ShapeError` where sizes contradict the parameters' dims."""
-    bind_dims(fn.params, arrays, {})
+def check_dims(stages: Compiled, arrays: Sequence[Any]) -> None:
+    """Raise `ShapeError` where sizes contradict the parameters' dims, or what a line required."""
+    env: dict[str, int] = {}
+    bind_dims(stages.source.params, arrays, env)
+    for kept, dropped, message, loc in stages.optimized.cache.get("dim_notes", ()):
+        if dropped in env and evaluate(kept, env) != env[dropped]:
+            raise ShapeError(at(f"{message} ({evaluate(kept, env)} and {env[dropped]})", loc))
+    bind_dims(stages.kernels.params, arrays, {})

@@ -48,7 +48,7 @@ class FunctionGraph:
 
 
 class Maker:
-    """What a compiled function came from: `fgraph` (old name: `env`), `compiled` with all stages."""
+    """What a compiled function came from: `fgraph` (old name `env`), `compiled` with all stages."""
 
     def __init__(self, compiled: Any) -> None:
         self.compiled = compiled
@@ -169,10 +169,10 @@ class _Call:
                                f"loses precision or kind; convert it by .astype({want.name!r}), or "
                                "give function allow_input_downcast=True")  # fmt: skip
         if array.ndim != len(type_.shape):
-            raise self.bad(k, ShapeError, "Wrong number of dimensions: expected "
-                           f"{len(type_.shape)}, got {array.ndim} with shape {array.shape}")  # fmt: skip
+            what = f"expected {len(type_.shape)}, got {array.ndim} with shape {array.shape}"
+            raise self.bad(k, ShapeError, f"Wrong number of dimensions: {what}")
         with np.errstate(all="ignore"):
-            out = np.require(array, want, "CA")
+            out = np.require(array, want, ["C", "A"])
         return out if out.ndim == array.ndim else out.reshape(array.shape)
 
     def array(self, k: int, value: Any) -> np.ndarray:
@@ -263,9 +263,9 @@ def function(
         if any(v is w for w in values[:k]):
             first = next(i for i, w in enumerate(values) if w is v)
             raise UnusedInputError(at(
-                f"Variable {ins[k].variable!r} is used twice in inputs, at indices {first} and {k}. "
-                "This would result in values provided for it being ignored. Please do not duplicate "
-                "variables in the inputs list.", loc))  # fmt: skip
+                f"Variable {ins[k].variable!r} is used twice in inputs, at indices {first} and "
+                f"{k}. This would result in values provided for it being ignored. Please do not "
+                "duplicate variables in the inputs list.", loc))  # fmt: skip
     keys, wanted, result = _outputs(outputs, loc)
     title = name or "function"
     made = cut(title, values, wanted, _givens(givens, loc), stabilize)

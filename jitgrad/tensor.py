@@ -8,7 +8,7 @@ from typing import Any
 
 from .frontend.pp import debugprint, pp
 from .frontend.symbolic import TensorType, TensorVariable, as_tensor_variable, constant
-from .frontend.symbolic_ops import binary, cast, clip, dot, elemwise, power, square, switch, unary
+from .frontend.symbolic_ops import cast, clip, dot, elemwise, power, square, switch, unary
 from .frontend.symbolic_reduce import (
     all,
     any,
@@ -182,6 +182,14 @@ def log_softmax(x: Any, axis: int = -1) -> TensorVariable:
 nnet = SimpleNamespace(sigmoid=sigmoid, softplus=softplus, softmax=softmax, relu=relu,
                        logsoftmax=log_softmax)  # fmt: skip
 
-__all__ = [n for n in globals() if not n.startswith("_") and n not in (
-    "Any", "Callable", "SimpleNamespace", "annotations", "binary", "elemwise", "evaluate_variable",
-    "power", "square", "unary")]  # fmt: skip
+__all__ = [
+    "TensorType", "TensorVariable", "abs_", "add", "all", "and_", "any", "arange", "argmax",
+    "argmin", "as_tensor_variable", "cast", "clip", "concatenate", "consider_constant",
+    "constant", "cos", "cumsum", "debugprint", "dimshuffle", "disconnected_grad", "dot", "eq",
+    "exp", "expm1", "fill", "flatten", "floor", "ge", "grad", "gt", "identity", "invert", "isnan",
+    "join", "le", "log", "log1p", "log_softmax", "logaddexp", "logsumexp", "lt", "max", "maximum",
+    "mean", "min", "minimum", "mul", "neg", "neq", "nnet", "ones", "ones_like", "or_", "pow",
+    "pp", "relu", "reshape", "sgn", "shape", "sigmoid", "sin", "softmax", "softplus", "sqr",
+    "sqrt", "stack", "std", "sub", "sum", "switch", "take", "tanh", "transpose", "true_div",
+    "var", "where", "xor", "zeros", "zeros_like",
+]  # fmt: skip

@@ -8,57 +8,18 @@ names variables, shapes and the user's line when a call breaks it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import Loc, MissingInputError, ShapeError, at
+from ..errors import Loc, MissingInputError, at
 from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value, function
-from ..ir.dims import Dim, DimLike, evaluate, substitute, symbol, symbols
+from ..ir.dims import Dim, DimLike, substitute, symbol, symbols
 from ..ir.types import TensorType
-from .pp import dim_text, short
-from .symbolic import Note, Recipe, TensorVariable, dim_notes, notes, owners, recipes
-from .symbolic_ops import mismatch
+from .relations import Check, at_least, relations
+from .symbolic import Recipe, TensorVariable, notes, owners, recipes
 
 Stabilize = Callable[[Sequence[Op], Value], Value]
-
-
-class Check(NamedTuple):
-    """One relation of dims, in the graph's own symbols, with what its failure says."""
-
-    lhs: DimLike
-    cmp: str
-    rhs: DimLike
-    loc: Loc | None
-    note: Note | None
-    names: tuple[str, ...] = ()
-    shapes: tuple[tuple[DimLike, ...], ...] = ()
-
-    def fails(self, env: Mapping[str, int]) -> bool:
-        a, c = evaluate(self.lhs, env), evaluate(self.rhs, env)
-        return a != c if self.cmp == "eq" else a < c
-
-    def error(self, env: Mapping[str, DimLike]) -> Exception:
-        """The error; sizes that `env` does not know stay symbols."""
-        shapes = [tuple(substitute(d, env) for d in s) for s in self.shapes]
-        note = self.note
-        if note is not None and note.places:
-            text = mismatch(note.op, self.names, note.places, shapes)
-        else:
-            a, c = substitute(self.lhs, env), substitute(self.rhs, env)
-            what = note.text if note is not None else "sizes do not fit"
-            sizes = f"{dim_text(self.lhs)} is {a}, but must be {dim_text(self.rhs)}"
-            if self.cmp == "ge":
-                sizes = f"{dim_text(self.lhs)} is {a}, less than {dim_text(self.rhs)}"
-            elif c.__class__ is int and self.rhs.__class__ is Dim:
-                sizes += f" = {c}"
-            seen = "; ".join(
-                f"{n} has shape ({', '.join(map(str, s))}{',' if len(s) == 1 else ''})"
-                for n, s in zip(self.names, shapes)
-            )
-            text = f"{what}: {sizes}" + (f"\n  {seen}" if seen else "")
-        kind = note.error if note is not None and note.error is not None else ShapeError
-        return kind(at(text, self.loc))
 
 
 class Cut(NamedTuple):
@@ -93,12 +54,12 @@ def cut(
     """
     stops = {id(v) for v in inputs}
     keys = {id(k) for k, _ in givens}
-    # a variable in the middle of the graph that is an input, or replaced, may lie between a cost and
-    # what it was differentiated by: then the gradient stays as it was built
+    # a variable in the middle of the graph that is an input, or replaced, may lie between a cost
+    # and what it was differentiated by: then the gradient stays as it was built
     leaves = all(v.op is None for v in (*inputs, *(k for k, _ in givens)))
     plans = [_plan([v for _, v in givens], stops, leaves)] if givens else []
     plans.append(_plan(outputs, stops | keys, leaves))
-    checks = [c for ops, _ in plans for op in ops if op.__class__ is Op for c in _relations(op)]
+    checks = [c for ops, _ in plans for op in ops if op.__class__ is Op for c in relations(op)]
     for k, v in givens:
         checks += [Check(c, "eq", a, None, None) for a, c in zip(k.type.shape, v.type.shape)
                    if a is not c and a != c]  # fmt: skip
@@ -154,70 +115,6 @@ def _plan(roots: Sequence[Value], stops: set[int], derive: bool) -> tuple[list[A
     ops += groups.values()
     ops.sort(key=lambda o: o.serial)
     return ops, seen
-
-
-# -- relations ------------------------------------------------------------------------------------
-
-
-def _at_least(a: DimLike, least: int) -> bool:
-    """True where `a >= least` whatever the sizes are."""
-    rest = a - least
-    if rest.__class__ is int:
-        return rest >= 0  # type: ignore[operator]
-    return all(c >= 0 for _, c in rest.terms)  # type: ignore[union-attr]
-
-
-def _relations(op: Op) -> Iterator[Check]:
-    """What an op assumes about dims, as far as it is not plain."""
-    name = op.opdef.name
-    if name == "refine":
-        for a, c in zip(op.operands[0].type.shape, op.results[0].type.shape):
-            if a is not c and a != c:
-                yield _check(op, a, "eq", c)
-    elif name == "reshape":
-        x, y = op.operands[0].type, op.results[0].type
-        if not (x.static and y.static) and x.size is not y.size:
-            yield _check(op, x.size, "eq", y.size)
-    elif name == "slice":
-        a = op.attrs
-        for n, lo, hi, step in zip(op.operands[0].type.shape, a["starts"], a["stops"], a["steps"]):
-            if hi is n and lo.__class__ is int and lo == 0 and step == 1:
-                continue
-            if not _at_least(n - hi, 0):
-                yield _check(op, n, "ge", hi)
-            if not _at_least(lo, 0):
-                yield _check(op, lo, "ge", 0)
-            # an extent of 0 cannot be taken back from the step (see the op's transpose)
-            least = lo + 1 if step > 1 else lo
-            if not _at_least(hi - least, 0):
-                yield _check(op, hi, "ge", least)
-    elif name in ("iota", "constant"):
-        for d in op.results[0].type.shape:
-            if d.__class__ is Dim and not _at_least(d, 0):
-                yield _check(op, d, "ge", 0)
-    elif name in ("max", "min", "argmax"):
-        axes = op.attrs["axes"] if "axes" in op.attrs else (op.attrs["axis"],)
-        for i in axes:
-            d = op.operands[0].type.shape[i]
-            if d.__class__ is Dim:
-                yield _check(op, d, "ge", 1)
-
-
-def _check(op: Op, lhs: DimLike, cmp: str, rhs: DimLike) -> Check:
-    note, loc = notes.get(op.results[0]), op.loc
-    if note is None and cmp == "eq":
-        for one, other in ((lhs, rhs), (rhs, lhs)):
-            found = dim_notes.get(one, {}).get(repr(other)) if one.__class__ is Dim else None
-            if found is not None:
-                note, loc = found
-                break
-    if note is None:
-        note = Note(op.opdef.name, (), text=f"{op.opdef.name}: sizes do not fit")
-    values = [r() for r in note.operands]
-    if any(v is None for v in values):
-        return Check(lhs, cmp, rhs, loc, note._replace(places=(), operands=()))
-    names = tuple([short(v, i) for i, v in enumerate(values)])
-    return Check(lhs, cmp, rhs, loc, note, names, tuple([v.type.shape for v in values if v]))
 
 
 # -- the function's own world ---------------------------------------------------------------------
@@ -305,20 +202,20 @@ class _World:
     def dim(self, d: DimLike) -> DimLike:
         if d.__class__ is not Dim:
             return d
-        new = self.dims.get(d)  # type: ignore[arg-type]
+        new = self.dims.get(d)
         if new is None:
             for s in symbols(d):
                 if s not in self.env:
                     self._missing_symbol(s)
-            new = self.dims[d] = substitute(d, self.env)  # type: ignore[index]
+            new = self.dims[d] = substitute(d, self.env)
         return new
 
     def _missing_symbol(self, s: str) -> None:
         owner = owners.get(symbol(s))
         v = owner[0]() if owner else None
         name = (v.name if v is not None else "") or "an unnamed variable"
-        raise MissingInputError(at(
-            f"the shape of {name} is needed, and {name} is not among the inputs", self.loc))  # fmt: skip
+        what = f"the shape of {name} is needed, and {name} is not among the inputs"
+        raise MissingInputError(at(what, self.loc))
 
     def retype(self, t: TensorType) -> TensorType:
         new = self.types.get(t)
@@ -346,7 +243,8 @@ class _World:
         params = [Value(self.retype(p.type), name=p.name) for p in block.params]
         memo = {id(p): q for p, q in zip(block.params, params)}
         ops = [self.op(op, memo) for op in block.ops]
-        return Block(params, [o for o in ops if o is not None], [memo[id(v)] for v in block.results])
+        results = [memo[id(v)] for v in block.results]
+        return Block(params, [o for o in ops if o is not None], results)
 
     def get(self, v: Value, memo: dict[int, Value], op: Op | None) -> Value:
         found = memo.get(id(v))
@@ -422,7 +320,7 @@ class _World:
             self.loc = c.loc
             lhs, rhs = self.dim(c.lhs), self.dim(c.rhs)
             key = (repr(lhs), c.cmp, repr(rhs))
-            settled = lhs is rhs or lhs == rhs if c.cmp == "eq" else _at_least(lhs - rhs, 0)
+            settled = lhs is rhs or lhs == rhs if c.cmp == "eq" else at_least(lhs - rhs, 0)
             if settled or key in done:
                 continue
             if lhs.__class__ is int and rhs.__class__ is int:
@@ -432,5 +330,3 @@ class _World:
             b = Builder(c.loc)
             out.append(b.op("require", lhs=lhs, cmp=c.cmp, rhs=rhs, message=text))
         return out
-
-

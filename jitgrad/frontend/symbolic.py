@@ -119,7 +119,7 @@ class TensorType:
         value = Value(ir.tensor(self._dtype, shape), name=name or "")
         for axis, d in enumerate(shape):
             if d.__class__ is Dim:
-                owners[d] = (ref(value), axis)  # type: ignore[index]
+                owners[d] = (ref(value), axis)
         return TensorVariable(value, here())
 
     make_variable = __call__
@@ -204,7 +204,7 @@ class TensorVariable:
 
     def __len__(self) -> int:
         if self.ndim and self.value.type.shape[0].__class__ is int:
-            return int(self.value.type.shape[0])  # type: ignore[arg-type]
+            return int(self.value.type.shape[0])
         raise TypeError(f"len() of {self!r}: its length is not known; use .shape[0]")
 
     def __iter__(self) -> Iterator[TensorVariable]:
@@ -217,7 +217,7 @@ class TensorVariable:
     def __float__(self) -> float:
         raise TypeError(f"{self!r} is symbolic and has no number; use .eval()")
 
-    __int__ = __index__ = __float__  # type: ignore[assignment]
+    __int__ = __index__ = __float__
 
     # -- operators --------------------------------------------------------------------------------
 
@@ -444,6 +444,6 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None)
 
 
 # The functions behind operators and methods; they need the classes above.
-from . import symbolic_ops as ops  # noqa: E402
-from . import symbolic_reduce as reductions  # noqa: E402
-from . import symbolic_shape as shapes  # noqa: E402
+import jitgrad.frontend.symbolic_ops as ops  # noqa: E402
+import jitgrad.frontend.symbolic_reduce as reductions  # noqa: E402
+import jitgrad.frontend.symbolic_shape as shapes  # noqa: E402

@@ -1,4 +1,4 @@
-"""Elementwise functions of symbolic variables: dtypes by NumPy's rules, broadcasting by Theano's."""
+"""Elementwise functions of variables: dtypes by NumPy's rules, broadcasting by Theano's."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def refine(b: Builder, v: Value, shape: tuple[DimLike, ...], note: Note) -> Valu
         if a is not c and a != c:
             for one, other in ((a, c), (c, a)):
                 if one.__class__ is Dim:
-                    dim_notes.setdefault(one, {})[repr(other)] = (note, b.loc)  # type: ignore[arg-type]
+                    dim_notes.setdefault(one, {})[repr(other)] = (note, b.loc)
     return out
 
 
@@ -152,15 +152,14 @@ def elemwise(name: str, *args: Any, keep: int = 0) -> TensorVariable:
     free = strong[keep:] if keep else strong
     dtype = free[0].type.dtype if free else F64
     if any(v.type.dtype is not dtype for v in free) or any(weak):
-        dtype = _common(
-            tuple([v.type.dtype for v in free]), tuple([a.__class__ for a, w in zip(args, weak) if w])
-        )
+        classes = tuple([a.__class__ for a, w in zip(args, weak) if w])
+        dtype = _common(tuple([v.type.dtype for v in free]), classes)
     if name in _FLOAT_ONLY and dtype.kind != "f":
         dtype = F64
     if dtype is BOOL and name in _LOGIC:
         name = _LOGIC[name]
     first = strong[0].type.shape
-    if any([v.type.shape != first for v in strong]):
+    if any(v.type.shape != first for v in strong):
         strong = broadcast(b, name, strong)
         first = strong[0].type.shape
     ready = iter(strong)
@@ -274,7 +273,7 @@ def switch(condition: Any, x: Any, y: Any) -> TensorVariable:
     if c.value.type.dtype is not BOOL:
         c = elemwise("ne", c, 0)
     if is_number(x) and is_number(y):
-        x = as_tensor_variable(x if x.__class__ is not int or y.__class__ is not float else float(x))
+        x = as_tensor_variable(float(x) if float in (x.__class__, y.__class__) else x)
     return elemwise("select", c, x, y, keep=1)
 
 
@@ -307,7 +306,8 @@ def dot(x: Any, y: Any) -> TensorVariable:
     if v.type.rank == 1 and w.type.rank == 1:
         return wrap(b.sum(b.mul(v, w), (0,)))
     if w.type.rank > 2:
-        raise ShapeError(at(f"dot of {x.type} and {y.type}: the second has more than 2 dims", b.loc))
+        what = f"dot of {x.type} and {y.type}: the second has more than 2 dims"
+        raise ShapeError(at(what, b.loc))
     lead, tail = v.type.shape[:-1], w.type.shape[1:] if w.type.rank == 2 else ()
     k = v.type.shape[-1]
     rows: DimLike = 1

@@ -22,8 +22,8 @@ def axes_of(b: Builder, name: str, v: Value, axis: Any) -> tuple[int, ...]:
     axes = axis if isinstance(axis, (tuple, list)) else (axis,)
     out = sorted({int(a) + rank if a < 0 else int(a) for a in axes})
     if len(out) != len(axes) or builtins.any(not 0 <= a < rank for a in out):
-        raise ShapeError(at(f"{name} over axis {axis}: a tensor of {rank} dims does not have it, or "
-                            "it is named twice", b.loc))  # fmt: skip
+        what = f"{name} over axis {axis}: a tensor of {rank} dims lacks it, or it is named twice"
+        raise ShapeError(at(what, b.loc))
     return tuple(out)
 
 

@@ -60,8 +60,8 @@ def _dims(b: Builder, what: str, sizes: Any) -> tuple[DimLike, ...]:
     if isinstance(sizes, ShapeVariable):
         return sizes.dims
     if isinstance(sizes, TensorVariable) and sizes.ndim == 1 and sizes.value.op is not None:
-        if isinstance(sizes.value.op.attrs.get("value"), np.ndarray):
-            sizes = sizes.value.op.attrs["value"].tolist()
+        known = sizes.value.op.attrs.get("value")
+        sizes = known.tolist() if isinstance(known, np.ndarray) else sizes
     if is_number(sizes) or (isinstance(sizes, TensorVariable) and not sizes.ndim):
         sizes = (sizes,)
     out = []
@@ -87,7 +87,7 @@ def reshape(x: Any, shape: Any, ndim: int | None = None) -> TensorVariable:
     if gaps:
         rest = product([d for i, d in enumerate(goal) if i != gaps[0]])
         goal = (*goal[: gaps[0]], _quotient(v.type.shape, rest), *goal[gaps[0] + 1 :])
-    if any(d.__class__ is int and d < 0 for d in goal):  # type: ignore[operator]
+    if any(d.__class__ is int and d < 0 for d in goal):
         raise ShapeError(at(f"reshape of {v.type} to {goal}: a size is negative", b.loc))
     if goal == v.type.shape:
         return wrap(b("identity", v))
@@ -133,8 +133,9 @@ def dimshuffle(x: Any, *pattern: Any) -> TensorVariable:
     for i in dropped:
         d = v.type.shape[i]
         if not (d.__class__ is int and d == 1):
-            raise ShapeError(at(f"You cannot drop a non-broadcastable dimension: axis {i} of "
-                                f"{as_tensor_variable(x)!r} in dimshuffle {pattern}", b.loc))  # fmt: skip
+            what = (f"You cannot drop a non-broadcastable dimension: axis {i} of "
+                    f"{as_tensor_variable(x)!r} in dimshuffle {pattern}")  # fmt: skip
+            raise ShapeError(at(what, b.loc))
     if dropped:
         v = b.reshape(v, [d for i, d in enumerate(v.type.shape) if i in used])
     kept = sorted(used)
@@ -205,7 +206,9 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = None) -> Te
     if lo is None or hi is None or (isinstance(start, float) or isinstance(stop, float)):
         if not all(is_number(a) for a in (start, stop, step)):
             raise ShapeError(at("arange takes numbers or sizes of variables", b.loc))
-        return as_tensor_variable(np.arange(start, stop, step, dtype and dtype_of(dtype).np))
+        return as_tensor_variable(
+            _numbers(start, stop, step, dtype)
+        )
     kind = I64 if dtype is None else dtype_of(dtype)
     if lo.__class__ is int and hi.__class__ is int:
         return as_tensor_variable(np.arange(lo, hi, step, dtype=kind.np))
@@ -215,6 +218,11 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = None) -> Te
     if lo != 0:
         count = b.add(count, b.broadcast(b("dim", expr=lo), count.type.shape, ()))
     return wrap(b.cast(count, kind))
+
+
+def _numbers(start: Any, stop: Any, step: Any, dtype: Any) -> np.ndarray:
+    out = np.arange(start, stop, step)
+    return out if dtype is None else out.astype(dtype_of(dtype).np)
 
 
 # -- joins ----------------------------------------------------------------------------------------
@@ -228,8 +236,9 @@ def concatenate(tensors: Sequence[Any], axis: int = 0) -> TensorVariable:
         raise ShapeError(at("concatenate needs at least one tensor", b.loc))
     rank = parts[0].type.rank
     if any(p.type.rank != rank for p in parts) or not -rank <= axis < rank:
-        raise ShapeError(at(f"concatenate along axis {axis} of tensors of "
-                            f"{', '.join(str(p.type.rank) for p in parts)} dims", b.loc))  # fmt: skip
+        ranks = ", ".join(str(p.type.rank) for p in parts)
+        what = f"concatenate along axis {axis} of tensors of {ranks} dims"
+        raise ShapeError(at(what, b.loc))
     axis %= rank
     dtype = _common(tuple([p.type.dtype for p in parts]), ())
     others = [(i, i) for i in range(rank) if i != axis]
@@ -265,8 +274,8 @@ def _bound(b: Builder, k: Any, n: DimLike, default: DimLike) -> DimLike:
     if d.__class__ is not int:
         return d
     if n.__class__ is int:
-        return max(0, d + n if d < 0 else min(d, n))  # type: ignore[operator,return-value,type-var]
-    return n + d if d < 0 else d  # type: ignore[operator]
+        return max(0, d + n if d < 0 else min(d, n))
+    return n + d if d < 0 else d
 
 
 def getitem(x: TensorVariable, key: Any) -> TensorVariable:
@@ -299,7 +308,8 @@ def getitem(x: TensorVariable, key: Any) -> TensorVariable:
             out.append(None)
             continue
         n = v.type.shape[axis]
-        lo, hi, step = 0, n, 1
+        lo: DimLike = 0
+        hi, step = n, 1
         index = None if isinstance(k, slice) else as_dim(k)
         if isinstance(k, slice):
             step = 1 if k.step is None else int(k.step)
@@ -312,12 +322,12 @@ def getitem(x: TensorVariable, key: Any) -> TensorVariable:
                 flipped.append(axis)
                 lo, step = (n - 1) % -step, -step
             else:
-                lo, hi = _bound(b, k.start, n, 0), _bound(b, k.stop, n, n)  # type: ignore[assignment]
+                lo, hi = _bound(b, k.start, n, 0), _bound(b, k.stop, n, n)
                 if lo.__class__ is int and hi.__class__ is int:
-                    hi = max(lo, hi)  # type: ignore[type-var]
+                    hi = max(lo, hi)
             out.append(axis)
         elif index is not None and index.__class__ is int and not isinstance(k, TensorVariable):
-            lo = index if index >= 0 else n + index  # type: ignore[operator,assignment]
+            lo = index if index >= 0 else n + index
             if n.__class__ is int and not 0 <= lo < n:  # type: ignore[operator]
                 raise IndexError(at(f"index {k} is out of bounds for axis {axis} with size {n}",
                                     b.loc))  # fmt: skip

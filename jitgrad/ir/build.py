@@ -21,7 +21,7 @@ def python_value(value: Any, dtype: DType) -> Any:
     if dtype.kind == "b":
         return bool(value)
     if dtype.kind in "iu":
-        return int(np.asarray(value).astype(dtype.np)) if not isinstance(value, int) else value
+        return int(value) if isinstance(value, int) else int(np.asarray(value).astype(dtype.np))
     if dtype.kind == "c":
         return complex(value)
     return float(np.float32(value)) if dtype.bits == 32 else float(value)
@@ -128,14 +128,14 @@ class Builder:
         """Build a term; its variables from `env`, bare numbers with the type `like`."""
         make = term.made
         if make is None:
-            make = term.made = _compile(term)
+            make = term.made = compile_term(term)
         return make(self, env, like)
 
 
 Maker = Callable[[Builder, Mapping[str, Value], TensorType], Value]
 
 
-def _compile(term: Term) -> Maker:
+def compile_term(term: Term) -> Maker:
     """A closure that builds the term: nothing of its shape is looked at twice."""
     if term.op is None:
         if term.name:
@@ -145,7 +145,7 @@ def _compile(term: Term) -> Maker:
         spelling = f"{value:g}" if isinstance(value, float) and value == int(value) else ""
         return lambda b, env, like: b.const(value, like, spelling)
     row = TABLE[term.op]
-    args = [_compile(a) for a in term.args]
+    args = [compile_term(a) for a in term.args]
     numbers = [a.op is None and not a.name for a in term.args]
     if len(args) == 1:
         one = args[0]

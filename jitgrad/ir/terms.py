@@ -16,9 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-_INFIX = {"add": ("+", 1), "sub": ("-", 1), "mul": ("*", 2), "div": ("/", 2), "pow": ("**", 4),
-          "gt": (">", 0), "ge": (">=", 0), "lt": ("<", 0), "le": ("<=", 0), "eq": ("==", 0),
-          "ne": ("!=", 0), "and": ("&", 0), "or": ("|", 0)}  # fmt: skip
+# sign and how tightly it binds, as in Python
+_INFIX = {"gt": (">", 0), "ge": (">=", 0), "lt": ("<", 0), "le": ("<=", 0), "eq": ("==", 0),
+          "ne": ("!=", 0), "or": ("|", 1), "and": ("&", 2), "add": ("+", 3), "sub": ("-", 3),
+          "mul": ("*", 4), "div": ("/", 4), "pow": ("**", 6)}  # fmt: skip
+_UNARY = 5
 
 
 class Term:
@@ -91,11 +93,12 @@ def _show(term: Term, outer: int) -> str:
     if term.op is None:
         return term.name or repr(term.value)
     if term.op == "neg":
-        text = "-" + _show(term.args[0], 3)
-        return f"({text})" if outer > 3 else text
+        text = "-" + _show(term.args[0], _UNARY)
+        return f"({text})" if outer > _UNARY else text
     if term.op in _INFIX:
         sign, level = _INFIX[term.op]
-        left, right = (level + 1, level) if term.op == "pow" else (level, level + 1)
+        # a ** b ** c is a ** (b ** c), and a < b < c is something else altogether
+        left, right = (level + (term.op == "pow" or level == 0), level + (term.op != "pow"))
         text = f"{_show(term.args[0], left)} {sign} {_show(term.args[1], right)}"
         return f"({text})" if outer > level else text
     return f"{term.op}({', '.join(_show(a, 0) for a in term.args)})"

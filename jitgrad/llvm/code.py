@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from ..errors import Loc
+from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, Mono
 from .target import Target
 from .text import const, vec
@@ -36,6 +37,7 @@ class Unit:
         self.data: list[str] = []
         self.functions: list[str] = []
         self.errors: list[ErrorSite] = []
+        self.sites: dict[int, int] = {}  # id of an op -> its op id
         self.externals: set[str] = set()
         self.report: list[dict[str, Any]] = []
 
@@ -43,10 +45,13 @@ class Unit:
         """A declaration that the module needs, once."""
         self.declarations[text] = None
 
-    def error(self, kind: str, message: str, loc: Loc | None, op: str) -> int:
-        """A new error site; its op id."""
-        self.errors.append(ErrorSite(kind, message, loc, op))
-        return len(self.errors) - 1
+    def error(self, kind: str, message: str, op: Op) -> int:
+        """The op id of an op that may fail: the same for all copies of its code."""
+        site = self.sites.get(id(op))
+        if site is None:
+            site = self.sites[id(op)] = len(self.errors)
+            self.errors.append(ErrorSite(kind, message, op.loc, op.opdef.name))
+        return site
 
 
 class Scope:

@@ -138,8 +138,7 @@ class Kernel(AccessCode):
                           f"  {first} = extractelement {t} {x}, i{n} {lane}"]  # fmt: skip
         self.line(f"br i1 {bad}, label %{fail}, label %{ok}")
         self.label(ok)
-        site = self.unit.error("index", "index is out of bounds for axis with size", op.loc,
-                               "wrap_index")  # fmt: skip
+        site = self.unit.error("index", "index is out of bounds for axis with size", op)
         for k, value in enumerate((str(site), first, size)):
             at = self.tmp()
             self.ends += [f"  {at} = getelementptr i64, ptr %ctx, i64 {k}",

@@ -122,7 +122,7 @@ class Prep(Entry):
             a = op.attrs
             lhs, rhs = self.dim(a["lhs"]), self.dim(a["rhs"])
             bad = self.ins(f"icmp {'ne' if a['cmp'] == 'eq' else 'slt'} i64 {lhs}, {rhs}")
-            site = self.unit.error("require", a["message"], op.loc, op.name)
+            site = self.unit.error("require", a["message"], op)
             self.check(bad, REQUIRE, (str(site), lhs, rhs))
         shapes = [d for r in self.fn.results for d in r.type.shape]
         for k, d in enumerate(shapes):
@@ -261,7 +261,7 @@ class Core(Entry):
         op = step.op
         flag = self.ins(f"load i8, ptr {self.pointer(step.ins[0])}, align 1")
         bad = self.ins(f"icmp {'eq' if op.attrs['expect'] else 'ne'} i8 {flag}, 0")
-        site = self.unit.error("guard", op.attrs["message"], op.loc, op.name)
+        site = self.unit.error("guard", op.attrs["message"], op)
         self.check(bad, GUARD, (str(site),))
 
 

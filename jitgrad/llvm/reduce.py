@@ -15,7 +15,7 @@ from .scalar import evaluate, part
 from .text import const, vec
 
 BLOCK = 2048  # elements of a block of a vector loop
-STEPS = 128  # iterations of a block of any other loop
+STEPS = 64  # iterations of a block of any other loop
 
 
 class Carry:

@@ -49,6 +49,8 @@ def equalities(fn: Function) -> tuple[dict[str, DimLike], list[Note]]:
             a, b, left = b, a, right
         if left is None or left not in order or left in symbols(b):
             continue
+        if b.__class__ is Dim and bare(b) is None:
+            continue  # the entry binds bare symbols only; the require and its refines stay
         env = {k: substitute(v, {left: b}) for k, v in env.items()}
         env[left] = b
         notes.append((b, left, op.attrs["message"], op.loc))

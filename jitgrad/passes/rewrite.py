@@ -85,6 +85,12 @@ class Rewriter:
 
     def block(self, block: Block) -> Block:
         """The block rewritten; itself where nothing changed."""
+        if any(p.op is not None for p in block.params):  # cut out of a graph: see `rewrite_graph`
+            before = sum(self.fired.values())
+            results = rewrite_graph(block.ops, block.results, self)
+            if before == sum(self.fired.values()):
+                return block
+            return Block(block.params, reachable(results, block.params), results)
         env: dict[Value, Value] = {}
         ops = self.walk(block.ops, env)
         results = tuple([env.get(v, v) for v in block.results])

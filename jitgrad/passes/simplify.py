@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import ClassVar
 
+from ..errors import JitgradError
 from ..ir.core import Function
 from .base import Pass, register
 from .match import enabled, index
@@ -15,8 +16,11 @@ from .rules import RULE_SETS
 
 @lru_cache(maxsize=64)
 def rules_of(sets: frozenset[str], fastmath: frozenset[str]) -> Index:
-    """The rules of the named sets that `fastmath` allows, ready for the driver."""
-    chosen = [r for name, rules in RULE_SETS.items() if name in sets for r in rules]
+    """The rules of the named sets that `fastmath` allows, and those named singly."""
+    known = {r.name for rules in RULE_SETS.values() for r in rules}
+    if unknown := sets - RULE_SETS.keys() - known:
+        raise JitgradError(f"there is no rule or rule set {', '.join(sorted(unknown))}")
+    chosen = [r for name, rules in RULE_SETS.items() for r in rules if {name, r.name} & sets]
     return index(enabled(chosen, fastmath)) if chosen else EMPTY
 
 
@@ -25,7 +29,7 @@ def rules_of(sets: frozenset[str], fastmath: frozenset[str]) -> Index:
 class Simplify(Pass):
     """Fold, share and simplify; runs after differentiation.
 
-    rules       the rule sets to apply (see `rules.RULE_SETS`)
+    rules       the rule sets to apply (see `rules.RULE_SETS`), or single rules by name
     fastmath    promises given up: "assoc", "nan", "signed-zero", "ulp"
     fold, cse   constant folding and common subexpressions, on or off
     fold_size   the largest array, in elements, that is computed at compile time

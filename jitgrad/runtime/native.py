@@ -220,6 +220,12 @@ def _number(dtype: np.dtype) -> tuple[int, int]:
     return found
 
 
+def accepts(dtype: np.dtype, rank: int) -> int:
+    """The ACCEPT_* bits of all that an argument of ``dtype`` takes without loss: arrays and, at
+    rank 0, NumPy scalars of the dtype and Python numbers."""
+    return ACCEPT_ARRAY if rank else ACCEPT_ARRAY | ACCEPT_SCALAR | _number(dtype)[0]
+
+
 def _range(dtype: np.dtype) -> tuple[int, int]:
     if dtype.kind == "b":
         return 0, 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..ir.build import Builder
 from ..ir.core import Op, Value, reachable
-from .masks import Cotangent, merge, rule, solid
+from .masks import Cotangent, Maker, merge, rule, solid
 from .vjp import active_path, not_differentiable
 
 # (b, op, tangents of the operands) -> tangents of the results
@@ -40,7 +40,7 @@ def pushforward(
     for v, d in zip(wrt, tangents):
         if d is not None and v.type.dtype.inexact:
             tans[id(v)] = d
-    b = Builder()
+    b = Maker()
     for op in active_path(reachable(outputs, wrt, since), set(tans)):
         row = op.opdef
         known = [tans.get(id(v)) for v in op.operands]

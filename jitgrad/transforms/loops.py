@@ -87,9 +87,10 @@ def _scan_jvp(b: Builder, op: Op, tangents: Sequence[Value | None]) -> list[Valu
     duals = [Value(p.type) if f else None for p, f in zip(body.params, flags)]
     ins = [p for p, f in zip(body.params, flags) if f]
     got = pushforward(body.results, ins, _some(duals))
+    inner = Builder(b.loc, b.made_by)  # what it makes stands inside the step
     # a carry that is active has a tangent in every step, be it zero
     dots = [
-        b.zeros(r.type) if d is None and j < nc and flags[loop.nk + j] else d
+        inner.zeros(r.type) if d is None and j < nc and flags[loop.nk + j] else d
         for j, (r, d) in enumerate(zip(body.results, got))
     ]
     operands = [
@@ -131,14 +132,15 @@ def _scan_vjp(b: Builder, op: Op, seeds: Sequence[Maybe], flags: Sequence[bool])
             break
         forms = new
     ct_k, ct_c, ct_x = loop.split(got)
+    inner = Builder(b.loc, b.made_by)  # what it makes stands inside the step
     # the running cotangents of constants
     acc_forms = [form(c) for c in ct_k]
     accs = placeholders(acc_forms, params[:nk])
-    sums = [None if a is None or c is None else merge(b, a, c) for a, c in zip(accs, ct_k)]
-    out_c = [conform(b, c, f, p) for c, f, p in zip(ct_c, forms, params[nk:])]
-    out_k = [conform(b, c, f, p) for c, f, p in zip(sums, acc_forms, params)]
+    sums = [None if a is None or c is None else merge(inner, a, c) for a, c in zip(accs, ct_k)]
+    out_c = [conform(inner, c, f, p) for c, f, p in zip(ct_c, forms, params[nk:])]
+    out_k = [conform(inner, c, f, p) for c, f, p in zip(sums, acc_forms, params)]
     x_forms = [form(c) for c in ct_x]
-    out_x = [conform(b, c, f, p) for c, f, p in zip(ct_x, x_forms, params[nk + nc :])]
+    out_x = [conform(inner, c, f, p) for c, f, p in zip(ct_x, x_forms, params[nk + nc :])]
     outs = [*flatten(out_c), *flatten(out_k), *flatten(out_x)]
 
     probe = block([*params, *flatten(cts), *flatten(accs)], outs)

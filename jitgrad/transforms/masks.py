@@ -9,15 +9,37 @@ already is zero outside its mask, so that no second `select` has to be made.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from ..ir.build import Builder, _compile
+import numpy as np
+
+from ..ir.build import Builder, compile_term
 from ..ir.core import Value
 from ..ir.ops import TABLE
 from ..ir.terms import Term
 from ..ir.types import TensorType
 
 _AND, _NOT, _OR = TABLE["and"], TABLE["not"], TABLE["or"]
+
+
+class Maker(Builder):
+    """A builder that makes each constant once: rules ask for the same zeros again and again."""
+
+    __slots__ = ("_known",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[tuple, Value] = {}
+
+    def const(self, value: Any, type: TensorType, spelling: str = "") -> Value:
+        """A constant; the one made before if there is one (not for arrays, nor for -0.0)."""
+        if value.__class__ is np.ndarray or (value == 0 and str(value)[0] == "-"):
+            return super().const(value, type, spelling)
+        key = (value.__class__, value, type, spelling)
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = super().const(value, type, spelling)
+        return found
 
 
 class Cotangent(NamedTuple):
@@ -104,7 +126,7 @@ def rule(term: Term) -> Rule:
         mask = None
         root = term
         if term.op == "select" and term.args[2].op is None and term.args[2].value == 0.0:
-            mask, root = _compile(term.args[0]), term.args[1]
+            mask, root = compile_term(term.args[0]), term.args[1]
         inner = root.args[0] if root.op == "neg" else root
-        found = _rules[term] = Rule(_compile(root), mask, inner.name == "t")
+        found = _rules[term] = Rule(compile_term(root), mask, inner.name == "t")
     return found

@@ -265,13 +265,14 @@ def _cond_vjp(b: Builder, op: Op, seeds: Sequence[Maybe], flags: Sequence[bool])
         cts = placeholders(kinds, region.results)
         ins = _chosen(region.params, active)
         pulled.append((region, cts, ins, backward(region.results, cts, ins)))
+    inner = Builder(b.loc, b.made_by)  # what it makes stands inside the branches
     # an argument's cotangent has a mask where it has one in every branch that it comes from
     out_kinds = []
     for pair in zip(*(got for *_, got in pulled)):
         out_kinds.append(join(*map(form, pair)))
     blocks = []
     for region, cts, ins, got in pulled:
-        results = [conform(b, c, k, v) for c, k, v in zip(got, out_kinds, ins)]
+        results = [conform(inner, c, k, v) for c, k, v in zip(got, out_kinds, ins)]
         blocks.append(block([*region.params, *flatten(cts)], flatten(results), effects_of(region)))
     if not any(out_kinds):
         return [None] * len(flags)
@@ -303,9 +304,9 @@ def _cond_jvp(b: Builder, op: Op, tangents: Sequence[Value | None]) -> list[Valu
     there = [any(d is not None for d in ds) for ds in zip(*(got for *_, got in pushed))]
     if not any(there):
         return [None] * len(op.results)
-    blocks = []
+    inner, blocks = Builder(b.loc, b.made_by), []
     for region, tans, got in pushed:
-        results = [b.zeros(r.type) if d is None else d
+        results = [inner.zeros(r.type) if d is None else d
                    for r, d, w in zip(region.results, got, there) if w]  # fmt: skip
         blocks.append(block([*region.params, *tans], results, effects_of(region)))
     seeds = [t for t in tangents[1:] if t is not None]

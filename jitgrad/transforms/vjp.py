@@ -14,7 +14,7 @@ from typing import Any
 from ..errors import NotDifferentiableError, at
 from ..ir.build import Builder
 from ..ir.core import Op, Value, reachable, serial
-from .masks import Cotangent, Rule, both, merge, rule, solid
+from .masks import Cotangent, Maker, Rule, both, merge, rule, solid
 
 Maybe = Cotangent | None
 # (b, op, cotangents of the results, which operands are active) -> cotangents of the operands
@@ -84,7 +84,13 @@ def pullback(
     b = Builder()
     cts = [None if c is None else Cotangent(c) for c in cotangents]
     found = backward(outputs, cts, wrt, since)
-    return [None if c is None else solid(b, c) for c in found]
+    b.made_by = "vjp(select)"
+    out: list[Value | None] = []
+    for c in found:
+        if c is not None and c.value.op is not None:
+            b.loc = c.value.op.loc
+        out.append(None if c is None else solid(b, c))
+    return out
 
 
 def backward(
@@ -98,7 +104,7 @@ def backward(
     live = [o for o, c in zip(outputs, cotangents) if c is not None]
     active = {id(v) for v in wrt if v.type.dtype.inexact}
     path = active_path(reachable(live, wrt, since), active)
-    b = Builder()
+    b = Maker()
     cts: dict[int, Value] = {}
     masks: dict[int, tuple[Value, bool]] = {}  # only of cotangents that have one
 

@@ -99,19 +99,17 @@ def test_the_check_finds_breaches(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     bad.parent.mkdir()
     bad.write_text("def f():\n    from ..llvm import engine\nimport llvmlite.binding\n")
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
-    assert breaches(bad) == [
-        "passes/bad.py:3 imports llvmlite.binding",
+    assert sorted(breaches(bad)) == [
         "passes/bad.py:2: passes must not import llvm",
-    ] or sorted(breaches(bad)) == sorted(
-        ["passes/bad.py:2: passes must not import llvm", "passes/bad.py:3 imports llvmlite.binding"]
-    )
+        "passes/bad.py:3 imports llvmlite.binding",
+    ]
 
 
 @pytest.mark.parametrize("module", ["jitgrad", "jitgrad.ir.interp", "jitgrad.passes.pipelines"])
 def test_importing_is_light(module: str) -> None:
     code = (
         f"import {module}, sys; "
-        "print([m for m in ('llvmlite', 'scipy', 'hypothesis', 'mpmath', 'pytest', 'dataclasses_')"
+        "print([m for m in ('llvmlite', 'scipy', 'hypothesis', 'mpmath', 'pytest')"
         " if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

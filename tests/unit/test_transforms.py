@@ -252,6 +252,23 @@ def test_where_trap_in_every_order(op: str, at_two: float, order: int):
         np.testing.assert_allclose(g[2], at_two)
 
 
+@pytest.mark.parametrize("outer", [jvp, vjp])
+@pytest.mark.parametrize("inner", [jvp, vjp])
+@pytest.mark.parametrize("route", ["none", "gather", "broadcast", "product"])
+def test_where_trap_in_mixed_modes(inner, outer, route: str):
+    b, x = Builder(), var("x", 3)
+    wide, on = b("sqrt", x), x
+    if route != "none":
+        wide, on = ROUTES[route](b, wide), ROUTES[route](b, x)
+    out = b.select(b("gt", on, b.zeros(on.type)), wide, b.zeros(on.type))
+    fn = function("f", [x], [out])
+    for transform in (inner, outer):
+        fn = transform(fn)
+    args = [np.array([0.0, 4.0, 0.0]), *(np.ones(p.type.shape) for p in fn.params[1:])]
+    for r in run(fn, args):
+        assert np.isfinite(r).all(), r
+
+
 def test_where_trap_costs_one_select():
     b, x = Builder(), var()
     y = where_positive(b, x, lambda v: b("sqrt", b("exp", v)))

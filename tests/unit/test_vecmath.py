@@ -57,7 +57,7 @@ done:
 
 
 @functools.cache
-def compiled(name, dtype, lanes, target=HOST, inline_limit=3):
+def compiled(name, dtype, lanes, target=HOST, inline_limit=100):
     """The function `name` on NumPy arrays, through machine code for `target`."""
     lib = MathLibrary(target.fma, inline_limit, target.attributes)
     symbol = lib.use(name, dtype, lanes)
@@ -187,9 +187,11 @@ def test_huge_angles_are_reduced_exactly(name):
 
 def test_one_huge_angle_does_not_disturb_its_neighbours():
     x = np.linspace(-3, 3, 16)
+    alone = compiled("sin", "f64", 16)(x)
     x[5] = 1e18
     got = compiled("sin", "f64", 16)(x)
     assert worst_ulp(got, oracle("sin", "f64")(x)) <= 1
+    np.testing.assert_array_equal(np.delete(got, 5), np.delete(alone, 5))
 
 
 def test_denormal_results_are_rounded_once():
@@ -232,10 +234,10 @@ def test_without_fma_no_fma_is_called():
 
 
 def test_few_uses_are_inlined_and_many_are_called():
-    lib = MathLibrary(fma=True, inline_limit=2, attributes='"no-trapping-math"="true"')
+    lib = MathLibrary(fma=True, inline_limit=70, attributes='"no-trapping-math"="true"')
     assert lib.use("exp", "f64", 16) == "@jg.exp.f64x16"
     lib.use("exp", "f64", 16)
-    assert 'alwaysinline nounwind memory(none) "no-trapping' in lib.text()
+    assert 'alwaysinline nounwind willreturn memory(none) "no-trapping' in lib.text()
     lib.use("exp", "f64", 16)
     text = lib.text()
     assert "noinline nounwind" in text and text.count("define") == 1

@@ -72,21 +72,21 @@ _row("sign", 1, same("num"), np.sign, "-1, 0 or 1", deriv=(None,), emit="sign",
      edges="NaN stays NaN; of -0.0 it is 0.0 (NumPy)")  # fmt: skip
 
 
-def _extreme_grads(wins: Callable[[Term, Term], Term]) -> tuple[Term, ...]:
+def _extreme_grads(holds: Callable[[Term, Term], Term]) -> tuple[Term, ...]:
     # equal operands share the cotangent; a NaN result belongs to whichever operand is NaN
     def one(mine: Term, other: Term) -> Term:
-        tie = eq(mine, other)
-        return select(wins(mine, other) | tie | ne(mine, mine), t * select(tie, 0.5, 1.0), 0.0)
+        share = select(eq(mine, other), 0.5, 1.0)
+        return select(holds(mine, other) | ne(mine, mine), t * share, 0.0)
 
     return one(x, y), one(y, x)
 
 
 _row("maximum", 2, same("any"), np.maximum, "the larger; equal operands share the derivative",
-     deriv=_extreme_grads(lambda mine, other: mine > other), emit="maximum",
+     deriv=_extreme_grads(lambda mine, other: mine >= other), emit="maximum",
      props=("commutative", "associative"),
      edges="NaN if either is")  # fmt: skip
 _row("minimum", 2, same("any"), np.minimum, "the smaller; equal operands share the derivative",
-     deriv=_extreme_grads(lambda mine, other: mine < other), emit="minimum",
+     deriv=_extreme_grads(lambda mine, other: mine <= other), emit="minimum",
      props=("commutative", "associative"),
      edges="NaN if either is")  # fmt: skip
 

@@ -15,11 +15,11 @@ ULP_BOUNDS: dict[str, tuple[float, float]] = {
     "log1p": (0.9, 0.95),
     "sin": (0.9, 0.9),
     "cos": (0.9, 0.9),
-    "tan": (1.05, 1.1),
+    "tan": (1.05, 1.3),
     "asin": (0.7, 0.75),
     "acos": (0.65, 0.7),
     "atan": (0.85, 0.9),
-    "atan2": (2.0, 2.0),
+    "atan2": (1.05, 1.05),
     "pow": (1.0, 0.55),
     "cbrt": (0.55, 0.55),
     "sqrt": (0.51, 0.51),
@@ -27,8 +27,8 @@ ULP_BOUNDS: dict[str, tuple[float, float]] = {
 }
 """Function -> bound in ULP for (f64, f32): the worst of some millions of arguments, and a little.
 
-Holds with FMA, for sampled arguments over the whole range of the dtype. The 2 of `atan2` is for
-denormal results; it is below 1 elsewhere. `sqrt` is correctly rounded everywhere.
+Holds with FMA, over the whole range of the dtype, denormals included; angles beyond
+`trigonometry.LIMIT` are as good as the C library (tan of f32: 1.13). `sqrt` is correctly rounded.
 """
 
 LIBM_BOUND = 3.0

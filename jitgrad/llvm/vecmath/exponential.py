@@ -71,30 +71,31 @@ def power_of_two(low_bits: X, dtype: str, offset: int = 0) -> X:
     return bitcast((low_bits + (BIAS[dtype] + offset)) << MANTISSA[dtype], dtype)
 
 
-def scale(p: X, n: X, n_bits: X) -> X:
+def scale(p: X, n: X) -> X:
     """p * 2**n, also into the denormals with one rounding: two factors of about 2**(n/2).
 
-    `n_bits` holds n in its low bits on top of those of :func:`magic`.
+    `n` are integers that hold it in their low bits on top of those of :func:`magic`, which stay
+    out of the low bits when shifted right by one.
     """
-    half = fma(n, 0.5, magic(p.dtype)).bits()
-    return p * power_of_two(half, p.dtype) * power_of_two(n_bits - half, p.dtype)
+    half = n >> 1
+    return p * power_of_two(half, p.dtype) * power_of_two(n - half, p.dtype)
 
 
-def reduce(v: X) -> tuple[X, X, X, X]:
-    """n, its bits, r and the rounding error of r, for v = n ln 2 + r."""
+def reduce(v: X) -> tuple[X, X, X]:
+    """n on top of the bits of :func:`magic`, r and its rounding error, for v = n ln 2 + r."""
     hi, lo = LN2[v.dtype]
     t = fma(v, LOG2E, magic(v.dtype))
     n = t - magic(v.dtype)
     exact = fma(n, -hi, v)
     r = fma(n, -lo, exact)
-    return n, t.bits(), r, fma(n, -lo, exact - r)
+    return t.bits(), r, fma(n, -lo, exact - r)
 
 
 def exp(x: X) -> X:
     """e to the x."""
     v = clamp_below(clamp_above(x, OVERFLOW[x.dtype]), UNDERFLOW[x.dtype])
-    n, bits, r, _ = reduce(v)
-    return scale(poly(r, EXP[x.dtype]), n, bits)
+    bits, r, _ = reduce(v)
+    return scale(poly(r, EXP[x.dtype]), bits)
 
 
 LN2_NEAREST = 0.6931471805599453
@@ -106,7 +107,7 @@ def exp2(x: X) -> X:
     v = clamp_below(clamp_above(x, top), -top - MANTISSA[x.dtype] - 1)
     t = v + magic(x.dtype)
     n = t - magic(x.dtype)
-    return scale(poly((v - n) * LN2_NEAREST, EXP[x.dtype]), n, t.bits())
+    return scale(poly((v - n) * LN2_NEAREST, EXP[x.dtype]), t.bits())
 
 
 def expm1_parts(v: X, shift: int) -> tuple[X, X]:
@@ -114,7 +115,7 @@ def expm1_parts(v: X, shift: int) -> tuple[X, X]:
 
     With s = 2**n the sum s·r + (s - 1) is exact in its parts, since |s - 1| >= |s·r| or s = 1.
     """
-    _, bits, r, r_low = reduce(v)
+    bits, r, r_low = reduce(v)
     s = power_of_two(bits, v.dtype, -shift)
     less = s - 2.0**-shift
     less_low = (s - less) - 2.0**-shift

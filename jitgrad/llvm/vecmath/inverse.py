@@ -11,6 +11,7 @@ from .exponential import divide
 from .expr import (
     BIAS,
     INF,
+    MANTISSA,
     NAN,
     SIGN,
     X,
@@ -107,7 +108,13 @@ def atan2(y: X, x: X) -> X:
     top = float(BIAS[x.dtype] // 2)
     factor = select(large < 2.0**-top, x.constant(2.0**top), 1.0)
     factor = select(large > 2.0**top, 2.0**-top, factor)
-    far, t, tail = _ratio(small * factor, large * factor)
+    small, large = small * factor, large * factor
+    # a ratio that will be denormal is made larger, so as to be rounded once
+    width = MANTISSA[x.dtype]
+    tiny = small < 2.0 ** (4 - BIAS[x.dtype] + width)
+    far, t, tail = _ratio(small * select(tiny, x.constant(2.0**width), 1.0), large)
+    down = select(tiny, x.constant(2.0**-width), 1.0)
+    t, tail = t * down, tail * down
     quarters = select(steep, 2.0 - far, far)
     back = (x.bits() & SIGN[x.dtype]).ne(0)
     quarters = select(back, 4.0 - quarters, quarters)

@@ -75,7 +75,7 @@ def exp_of_sum(high: X, low: X) -> X:
     n = t - magic("f64")
     r = fma(n, -LN2["f64"][0], high)
     r = r + fma(n, -LN2["f64"][1], low)
-    return scale(poly(r, EXP["f64"]), n, t.bits())
+    return scale(poly(r, EXP["f64"]), t.bits())
 
 
 def magnitude_f64(a: X, y: X) -> X:

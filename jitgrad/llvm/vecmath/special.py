@@ -63,7 +63,7 @@ def erf(x: X) -> X:
     a = clamp_above(fabs(x), TOP[x.dtype])
     near = fma(a, poly(a * a, ERF[x.dtype]), a)
     v = poly(a - 1.0, LOG_ERFC[x.dtype])
-    _, bits, r, _ = reduce(v)
+    bits, r, _ = reduce(v)
     far = 1.0 - poly(r, EXP[x.dtype]) * power_of_two(bits, x.dtype)
     return copysign(select(a > 1.0, far, near), x)
 

@@ -1,13 +1,14 @@
 """sin, cos, tan.
 
 x = n pi/2 + r, |r| <= pi/4, with pi/2 in three parts and products exact by FMA, so that r is good
-to more than working precision for |x| up to :data:`LIMIT` (Cody & Waite 1980). A block of lanes
-with an argument beyond it goes to the C library, which reduces by Payne & Hanek's method.
+to more than working precision for |x| up to :data:`LIMIT` (Cody & Waite 1980). Lanes beyond it go
+to the C library, which reduces by Payne & Hanek's method.
 Polynomials are near-minimax fits made as in :mod:`.exponential`.
 """
 
 from __future__ import annotations
 
+from ..text import BITS
 from .exponential import divide
 from .expr import (
     SIGN,
@@ -77,24 +78,29 @@ def cos_parts(r: X, low: X, z: X, z_low: X | None = None) -> tuple[X, X]:
     return high, rest + fma(z * z, poly(z, COS[r.dtype]), -(r * low))
 
 
+def _or_libm(name: str, x: X, usual: X) -> X:
+    """`usual` up to :data:`LIMIT`; the lanes beyond it, and only those, from the C library."""
+    large = fabs(x) > LIMIT[x.dtype]
+    return rarely(large, usual, lambda: select(large, by_libm(name, x), usual))
+
+
+def _second_bit_as_sign(n: X, dtype: str) -> X:
+    """The sign bit where bit 1 of `n` is set, else 0."""
+    return (n << (BITS[dtype] - 2)) & SIGN[dtype]
+
+
 def sin(x: X) -> X:
     """Sine."""
-    a = fabs(x)
-    n, r, low = reduce(a)
-    sign = (x.bits() & SIGN[x.dtype]) ^ ((n << _SECOND_BIT_UP[x.dtype]) & SIGN[x.dtype])
-    return rarely(a > LIMIT[x.dtype], _quadrant(n, r, low, sign), lambda: by_libm("sin", x))
+    n, r, low = reduce(fabs(x))
+    sign = (x.bits() & SIGN[x.dtype]) ^ _second_bit_as_sign(n, x.dtype)
+    return _or_libm("sin", x, _quadrant(n, r, low, sign))
 
 
 def cos(x: X) -> X:
     """Cosine, as the sine a quarter turn further."""
-    a = fabs(x)
-    n, r, low = reduce(a)
+    n, r, low = reduce(fabs(x))
     n = n + 1
-    sign = (n << _SECOND_BIT_UP[x.dtype]) & SIGN[x.dtype]
-    return rarely(a > LIMIT[x.dtype], _quadrant(n, r, low, sign), lambda: by_libm("cos", x))
-
-
-_SECOND_BIT_UP = {"f64": 62, "f32": 30}
+    return _or_libm("cos", x, _quadrant(n, r, low, _second_bit_as_sign(n, x.dtype)))
 
 
 def _quadrant(n: X, r: X, low: X, sign: X) -> X:
@@ -108,8 +114,7 @@ def _quadrant(n: X, r: X, low: X, sign: X) -> X:
 
 def tan(x: X) -> X:
     """Tangent: sin/cos, or -cos/sin for odd n, divided with the rounding errors at hand."""
-    a = fabs(x)
-    n, r, low = reduce(a)
+    n, r, low = reduce(fabs(x))
     z, z_low = two_product(r, r)
     s_high, s_low = fast_two_sum(*sin_parts(r, low, z))
     c_high, c_low = fast_two_sum(*cos_parts(r, low, z, z_low))
@@ -118,8 +123,8 @@ def tan(x: X) -> X:
         select(odd, c_high, s_high), select(odd, c_low, s_low),
         select(odd, s_high, c_high), select(odd, s_low, c_low),
     )  # fmt: skip
-    sign = (x.bits() ^ (n << (_SECOND_BIT_UP[x.dtype] + 1))) & SIGN[x.dtype]
-    return rarely(a > LIMIT[x.dtype], flip_sign(q + q_low, sign), lambda: by_libm("tan", x))
+    sign = (x.bits() & SIGN[x.dtype]) ^ _second_bit_as_sign(n << 1, x.dtype)
+    return _or_libm("tan", x, flip_sign(q + q_low, sign))
 
 
 define("sin", 1, sin)

@@ -95,8 +95,8 @@ rule("select-same", select(x, y, y), y)
 rule("select-true", select(True, x, y), x)
 rule("select-false", select(False, x, y), y)
 rule("select-not", select(not_(x), y, z), select(x, z, y))
-rule("select-bool", select(x, True, False), x)
-rule("select-bool-not", select(x, False, True), not_(x))
+rule("select-bool", select(x, True, False), x, kinds="b")
+rule("select-bool-not", select(x, False, True), not_(x), kinds="b")
 
 # -- rules that break a promise: off unless `fastmath` names it ------------------------------------
 rule("add-zero", x + 0.0, x, kinds=FLOATS, relax=SIGNED_ZERO)

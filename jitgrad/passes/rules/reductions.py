@@ -23,6 +23,8 @@ def _reduce_short(op: Op, b: Builder) -> Any:
     left = [a for a in axes if x.type.shape[a] != 1]
     if len(left) == len(axes):
         return None if axes else x
+    if left and len(axes) == x.type.rank:
+        return None  # over everything: axes of size 1 do no harm
     gone = [a for a in axes if a not in left]
     small = b.reshape(x, [n for i, n in enumerate(x.type.shape) if i not in gone])
     moved = tuple(a - sum(g < a for g in gone) for a in left)

@@ -1,2 +1,0 @@
-"""stub"""
-from ..frontend import protocol

@@ -1,0 +1,86 @@
+"""Exact values of terms by multi-precision arithmetic: the oracle of the rule checker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import mpmath
+import numpy as np
+
+from ..ir.terms import Term
+
+PRECISION = 2600  # bits: 1 + exp(-745) and then its logarithm must keep 53 of them
+
+
+class NotExact(Exception):
+    """The term has no finite real value there."""
+
+
+def _sigmoid(v: Any) -> Any:
+    return 1 / (1 + mpmath.exp(-v))
+
+
+def _pow(a: Any, c: Any) -> Any:
+    if a < 0 and c != int(c):
+        raise NotExact
+    return a ** int(c) if c == int(c) else mpmath.power(a, c)
+
+
+def _log(v: Any) -> Any:
+    if v <= 0:
+        raise NotExact
+    return mpmath.log(v)
+
+
+_OPS: dict[str, Any] = {
+    "add": lambda a, c: a + c,
+    "sub": lambda a, c: a - c,
+    "mul": lambda a, c: a * c,
+    "div": lambda a, c: a / c,
+    "neg": lambda a: -a,
+    "exp": mpmath.exp,
+    "expm1": lambda v: mpmath.exp(v) - 1,
+    "log": _log,
+    "log1p": lambda v: _log(1 + v),
+    "sigmoid": _sigmoid,
+    "softplus": lambda v: mpmath.log(1 + mpmath.exp(v)),
+    "logaddexp": lambda a, c: mpmath.log(mpmath.exp(a) + mpmath.exp(c)),
+    "tanh": lambda v: 1 - 2 / (1 + mpmath.exp(2 * v)),
+    "sqrt": lambda v: mpmath.sqrt(v) if v >= 0 else _fail(),
+    "pow": _pow,
+}
+
+
+def _fail() -> Any:
+    raise NotExact
+
+
+def _evaluate(term: Term, point: Mapping[str, Any]) -> Any:
+    if term.op is None:
+        return point[term.name] if term.name else mpmath.mpf(term.value)
+    try:
+        return _OPS[term.op](*[_evaluate(a, point) for a in term.args])
+    except (ZeroDivisionError, OverflowError, ValueError):
+        raise NotExact from None
+
+
+def exact_value(term: Term, point: Mapping[str, float], dtype: np.dtype) -> tuple[Any, float]:
+    """The exact value of a term and how far half a unit in each argument moves it.
+
+    Raises `NotExact` where an argument is not finite or there is no real value.
+    """
+    if not all(np.isfinite(v) for v in point.values()):
+        raise NotExact
+    with mpmath.workprec(PRECISION):
+        at = {k: mpmath.mpf(v) for k, v in point.items()}
+        value = _evaluate(term, at)
+        eps = mpmath.mpf(float(np.finfo(dtype).eps)) / 2
+        slack = mpmath.mpf(0)
+        for k, v in at.items():
+            try:
+                slack += abs(_evaluate(term, {**at, k: v * (1 + eps)}) - value)
+            except NotExact:
+                slack += abs(value)
+        return value, float(slack) if slack < mpmath.mpf(10) ** 300 else float("inf")
+

@@ -1,0 +1,137 @@
+"""Writes the op tables of docs/ir_reference.md from the op table itself.
+
+python -m jitgrad.tools.opdoc docs/ir_reference.md           rewrites what stands between the marks
+python -m jitgrad.tools.opdoc --check docs/ir_reference.md   fails where it is out of date
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..errors import JitgradError
+from ..ir.build import Builder
+from ..ir.core import Value
+from ..ir.ops import TABLE, OpDef
+from ..ir.ops.kernel import MONOIDS
+from ..ir.types import BOOL, F64, I64, tensor
+
+BEGIN = "<!-- begin of the generated tables: python -m jitgrad.tools.opdoc docs/ir_reference.md -->"
+END = "<!-- end of the generated tables -->"
+FAMILIES = {
+    "elementwise": "Elementwise",
+    "shape": "Sources and shapes",
+    "index": "Indices",
+    "reduce": "Reductions and products",
+    "control": "Control, guards",
+    "kernel": "Kernels",
+}
+_NAMES = "xyz"
+
+
+def tables() -> str:
+    """The generated part of the page, as Markdown."""
+    parts = []
+    for family in dict.fromkeys([*FAMILIES, *(r.family for r in TABLE.values())]):
+        rows = [r for r in TABLE.values() if r.family == family]
+        parts.append(f"### {FAMILIES.get(family, family)}\n")
+        parts.append(
+            _table(("op", "attributes", "meaning", "derivative", "edges"), map(_row, rows))
+        )
+    parts.append("### Reductions of kernel loops\n")
+    rows_ = (
+        (f"`{name}`", str(m.arity), m.doc, "<br>".join(f"`{c}`" for c in m.combine))
+        for name, m in MONOIDS.items()
+    )
+    parts.append(_table(("monoid", "carries", "meaning", "combine"), rows_))
+    return "\n".join(parts)
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    text = "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in r) + " |" for r in lines)
+    return text + "\n"
+
+
+def _row(row: OpDef) -> tuple[str, ...]:
+    operands = "x, …" if row.arity is None else ", ".join(_NAMES[: row.arity])
+    attrs = ", ".join(f"{k}: {kind}" for k, kind in row.attrs.items())
+    return (
+        f"`{row.name} {operands}`".replace(" `", "`"),
+        attrs,
+        row.doc,
+        derivative(row),
+        row.edges,
+    )
+
+
+def derivative(row: OpDef) -> str:
+    """The derivative of a row as the table shows it."""
+    if row.nondiff:
+        return f"none: {row.nondiff}"
+    if row.linear:
+        ks = range(row.arity or 0) if row.linear == "all" else row.linear
+        names = [_NAMES[k] for k in ks] if row.arity else ["every operand"]
+        return "linear in " + (" and in " if row.bilinear else ", ").join(names)
+    if row.jvp is not None:
+        return "written in ops of this table"
+    if row.deriv is None:
+        return "of its function or regions"
+    terms = [_term(row, k) for k in range(row.arity or 0)]
+    if not any(terms):
+        return "0"
+    if len(terms) == 1:
+        return f"`{terms[0]}`"
+    return "<br>".join(f"{_NAMES[k]}: " + (f"`{t}`" if t else "0") for k, t in enumerate(terms))
+
+
+def _term(row: OpDef, k: int) -> str:
+    """The derivative by operand k; where it depends on the op, that of an op on parameters."""
+    types = next(t for t in _operand_types(row))
+    op = Builder().op(row.name, *[Value(t) for t in types], **{a: 3 for a in row.attrs})
+    term = row.derivative(op, k)
+    return "" if term is None else str(term)
+
+
+def _operand_types(row: OpDef) -> Iterable[tuple]:
+    n = row.arity or 0
+    for first in (F64, I64, BOOL):
+        for rest in (F64, first):
+            types = (tensor(first, ()), *[tensor(rest, ())] * (n - 1))[:n]
+            try:
+                row.types(row.name, types, {a: 3 for a in row.attrs}, ())
+            except JitgradError:
+                continue
+            yield types
+
+
+def page(text: str) -> str:
+    """`text` with the tables between the marks brought up to date."""
+    head, begin, rest = text.partition(BEGIN)
+    _, end, tail = rest.partition(END)
+    if not begin or not end:
+        raise JitgradError(f"the page lacks the mark {BEGIN if not begin else END}")
+    return f"{head}{BEGIN}\n\n{tables()}\n{END}{tail}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Rewrite or check a page; 1 where a check finds it out of date."""
+    parser = argparse.ArgumentParser(description="The op tables of the IR reference.")
+    parser.add_argument("page", type=Path)
+    parser.add_argument("--check", action="store_true", help="compare instead of writing")
+    args = parser.parse_args(argv)
+    have = args.page.read_text(encoding="utf-8")
+    want = page(have)
+    if not args.check:
+        args.page.write_text(want, encoding="utf-8")
+    elif have != want:
+        print(f"{args.page} is out of date: python -m jitgrad.tools.opdoc {args.page}",
+              file=sys.stderr)  # fmt: skip
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
