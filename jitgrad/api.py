@@ -24,9 +24,7 @@ from .frontend.trace import ARRAY, SCALAR, WEAK, Root, Tracer, activate, current
 from .ir.core import Value, function, reachable, serial
 from .ir.dims import DimLike
 from .ir.types import F64, TensorType, dtype_of, tensor
-from .passes.rewrite import Rewriter, rewrite_graph
-from .passes.rules import RULE_SETS
-from .passes.simplify import rules_of
+from .passes.stabilize import stabilize_values
 from .transforms import batch, pullback, pushforward
 
 Function = Callable[..., Any]
@@ -98,11 +96,7 @@ def _leave_tree(root: Root, tree: Any, bit: int) -> Any:
 
 def stabilized(values: Sequence[Value], since: int) -> list[Value]:
     """The primal graph made since `since` with the numerically stable forms put in."""
-    if "stabilize" not in RULE_SETS:
-        return list(values)
-    rules = rules_of(frozenset({"stabilize"}), frozenset())
-    ops = reachable(values, since=since)
-    return rewrite_graph(ops, values, Rewriter(rules, fold=False, cse=False))
+    return stabilize_values(reachable(values, since=since), values)
 
 
 def _float_leaf(root: Root, x: Any, what: str, name: str) -> Tracer:
@@ -147,6 +141,7 @@ class _Inputs:
             self.args[n] = unflatten(treedef, inner)
             self.trees.append(treedef)
             self.tracers += inner
+        self.made = serial()  # the inputs themselves are older: no rewrite touches them
         self.mask = 0
         for t in self.tracers:
             self.mask |= t.mask
@@ -222,7 +217,7 @@ def value_and_grad(
             inputs = _Inputs(root, bit, args, which, "grad")
             y, aux = _split_aux(fun(*inputs.args, **kwargs), has_aux, "grad")
             t = _scalar_result(root, y, "grad")
-            (v,) = stabilized([t.value], inputs.since)
+            (v,) = stabilized([t.value], inputs.made)
             root.b.loc = here()
             seed = root.const(1, v.type)
             cts = pullback([v], [seed], inputs.values, since=inputs.since)
@@ -286,7 +281,7 @@ def elementwise_grad(
         with _level("elementwise_grad") as (root, bit):
             inputs = _Inputs(root, bit, args, which, "elementwise_grad")
             t = lift(fun(*inputs.args, **kwargs), root)
-            (v,) = stabilized([t.value], inputs.since)
+            (v,) = stabilized([t.value], inputs.made)
             cts = pullback([v], [root.const(1, v.type)], inputs.values, since=inputs.since)
             mask, seen = t.mask | inputs.mask, set[int]()
             return inputs.tree(
@@ -330,7 +325,7 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> tuple:
         y, aux = _split_aux(fun(*inputs.args), has_aux, "vjp")
         leaves, treedef = flatten(y)
         outs = [lift(x, root) for x in leaves]
-        values = stabilized([t.value for t in outs], inputs.since)
+        values = stabilized([t.value for t in outs], inputs.made)
         outs = [wrap(root, v, t.mask, t.form) for v, t in zip(values, outs)]
         seen: set[int] = set()
         result = unflatten(treedef, [leave(root, t, bit, seen) for t in outs])
@@ -405,7 +400,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
         y, aux = _split_aux(fun(*inputs.args), has_aux, "jvp")
         leaves, treedef = flatten(y)
         outs = [lift(x, root) for x in leaves]
-        values = stabilized([t.value for t in outs], inputs.since)
+        values = stabilized([t.value for t in outs], inputs.made)
         found = pushforward(values, inputs.values, [d.value for d in dirs], since=inputs.since)
         mask, seen = inputs.mask, set[int]()
         for t in (*outs, *dirs):

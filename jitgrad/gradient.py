@@ -12,14 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .errors import DisconnectedInputError, at
-from .frontend.symbolic import (
-    Recipe,
-    TensorVariable,
-    as_tensor_variable,
-    here,
-    recipes,
-    wrap,
-)
+from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
+from .frontend.symbolic_notes import Recipe, here, recipes
 from .frontend.symbolic_ops import broadcast
 from .ir.build import Builder
 from .ir.core import Op, Value, reachable, serial

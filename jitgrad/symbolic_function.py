@@ -11,7 +11,8 @@ import numpy as np
 from .compile import compile_ir, optimize
 from .errors import JitgradError, Loc, ShapeError, UnusedInputError, at
 from .frontend.cut import Check, cut
-from .frontend.symbolic import TensorVariable, as_tensor_variable, here, wrap
+from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
+from .frontend.symbolic_notes import here
 from .frontend.symbolic_ops import broadcast
 from .ir.build import Builder
 from .ir.core import Block, Function, Op, Value
@@ -276,10 +277,12 @@ def function(
         compiled = Interpreted(made.fn, title, result, slow)
         slow.target = compiled.run
     else:
-        compiled = compile_ir(made.fn, name=title, result=result, slow=slow)
+        compiled = compile_ir(made.fn, name=title, result=result, slow=slow, accept=_accept(slow))
         slow.target = compiled.call
         slow.native = True
     call = compiled.call
+    if slow.native and any(op.opdef.name == "require" for op in made.fn.ops):
+        call = PythonCall(_explained(call, slow), title)
     if keys is not None:
         call = PythonCall(_named(call, keys), title)
     call.maker = Maker(compiled)
@@ -288,9 +291,33 @@ def function(
     return call
 
 
+def _accept(slow: _Call) -> list[int]:
+    """What compiled code takes for each input without asking: not the floats that lose digits."""
+    from .llvm.entry import ACCEPT_FLOAT
+    from .runtime.native import accepts
+
+    out = []
+    for t, downcast in zip(slow.types, slow.downcast):
+        flags = accepts(t.dtype.np, t.rank)
+        strict = downcast is False and t.dtype.bits < 64
+        out.append(flags & ~ACCEPT_FLOAT if strict else flags)
+    return out
+
+
 def _named(call: Callable[..., Any], keys: Sequence[Any]) -> Callable[..., dict]:
     def give(*given: Any, **named: Any) -> dict:
         return dict(zip(keys, call(*given, **named)))
+
+    return give
+
+
+def _explained(call: Callable[..., Any], slow: _Call) -> Callable[..., Any]:
+    def give(*given: Any, **named: Any) -> Any:
+        try:
+            return call(*given, **named)
+        except ShapeError:  # compiled code knows numbers; the checks know names and shapes
+            slow.check(slow.convert(given, named))
+            raise
 
     return give
 

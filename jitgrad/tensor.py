@@ -1,4 +1,29 @@
-"""`T`: variables and functions of the symbolic front end under Theano's names."""
+"""`T`: variables and functions of the symbolic front end under Theano's names.
+
+Theano's tutorial on derivatives:
+
+>>> import jitgrad.tensor as T
+>>> from jitgrad import function, pp
+>>> x = T.dscalar('x')
+>>> y = x ** 2
+>>> gy = T.grad(y, x)
+>>> pp(gy)
+'((fill((x ** 2), 1.0) * 2) * (x ** (2 - 1)))'
+>>> f = function([x], gy)
+>>> f(4)
+array(8.)
+>>> f(94.2)
+array(188.4)
+>>> pp(f.maker.fgraph.outputs[0])
+'(2.0 * x)'
+>>> x = T.dmatrix('x')
+>>> s = T.sum(1 / (1 + T.exp(-x)))
+>>> gs = T.grad(s, x)
+>>> dlogistic = function([x], gs)
+>>> dlogistic([[0, 1], [-1, -2]])
+array([[0.25      , 0.19661193],
+       [0.19661193, 0.10499359]])
+"""
 
 from __future__ import annotations
 

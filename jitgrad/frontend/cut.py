@@ -17,7 +17,8 @@ from ..ir.core import Block, Function, Op, Value, function
 from ..ir.dims import Dim, DimLike, substitute, symbol, symbols
 from ..ir.types import TensorType
 from .relations import Check, at_least, relations
-from .symbolic import Recipe, TensorVariable, notes, owners, recipes
+from .symbolic import TensorVariable
+from .symbolic_notes import Recipe, notes, owners, recipes
 
 Stabilize = Callable[[Sequence[Op], Value], Value]
 
@@ -69,7 +70,8 @@ def cut(
         inner = dict(memo)
         world.build(plans[0][0], inner, stabilize)
         for k, v in givens:
-            memo[id(k)] = world.fit(world.get(v, inner, None), k)
+            # a gradient was built before the replacement: it does not pass through it
+            memo[id(k)] = Builder()("stop_gradient", world.fit(world.get(v, inner, None), k))
     world.build(plans[-1][0], memo, stabilize)
     results = [world.get(v, memo, None) for v in outputs]
     touched = set().union(*[seen for _, seen in plans])

@@ -14,7 +14,8 @@ import numpy as np
 
 from ..ir.core import Op, Value
 from ..ir.dims import Dim, symbols
-from .symbolic import TensorVariable, owners
+from .symbolic import TensorVariable
+from .symbolic_notes import owners
 
 LIMIT = 1_000_000  # characters; a formula repeats what a graph shares, so it can grow without end
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "\\dot",

@@ -9,7 +9,7 @@ from ..errors import Loc, ShapeError, at
 from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, evaluate, substitute
 from .pp import dim_text, short
-from .symbolic import Note, dim_notes, notes
+from .symbolic_notes import Note, dim_notes, notes
 from .symbolic_ops import mismatch
 
 

@@ -8,11 +8,10 @@ dim never broadcasts silently.
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary, ref
+from collections.abc import Iterator, Sequence
+from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -22,70 +21,11 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, symbol
 from ..ir.types import DType, dtype_of
+from .symbolic_notes import here, owners
 
-_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _KINDS = {(): "scalar", (False,): "vector", (False, False): "matrix", (True, False): "row",
           (False, True): "col"}  # fmt: skip
 _count = iter(range(sys.maxsize))
-
-# Which variable brings a dim symbol, and on which axis: for messages and for `pp`.
-owners: WeakKeyDictionary[Dim, tuple[ref[Value], int]] = WeakKeyDictionary()
-
-
-class Note(NamedTuple):
-    """Why a graph needs a relation of dims: what the message of its failure is made of.
-
-    `op` names the operation; `operands` are the values as the user wrote them, `places` the
-    operand and axis of either side ((0, 1), (1, 1)); `error` is the class that is raised.
-    """
-
-    op: str
-    operands: tuple[ref[Value], ...]
-    places: tuple[tuple[int, int], ...] = ()
-    text: str = ""
-    error: type[Exception] | None = None
-
-
-notes: WeakKeyDictionary[Value, Note] = WeakKeyDictionary()  # by the refined, cut … value
-# by the two dims, for the values that differentiation refines back: first dim, the other's text
-dim_notes: WeakKeyDictionary[Dim, dict[str, tuple[Note, Loc | None]]] = WeakKeyDictionary()
-
-
-class Recipe:
-    """How a gradient came about, so that `function` can derive it anew from the stabilized cost.
-
-    derive(cost, wrt, constants, known) gives one gradient (or None) for each `wrt`; `known` are
-    pairs of values and their gradients; `serial` is older than everything `derive` made.
-    """
-
-    __slots__ = ("constants", "cost", "derive", "known", "serial", "wrt")
-
-    def __init__(
-        self,
-        cost: Value | None,
-        wrt: tuple[Value, ...],
-        constants: tuple[Value, ...],
-        known: tuple[tuple[Value, Value], ...],
-        serial: int,
-        derive: Callable[..., list[Value | None]],
-    ) -> None:
-        self.cost, self.wrt, self.constants, self.known = cost, wrt, constants, known
-        self.serial, self.derive = serial, derive
-
-
-# The gradients that `grad` built on raw graphs: value -> recipe and position in its `wrt`.
-recipes: WeakKeyDictionary[Value, tuple[Recipe, int]] = WeakKeyDictionary()
-
-
-def here() -> Loc | None:
-    """The line of the nearest caller outside the package."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if not code.co_filename.startswith(_HOME):
-            return Loc(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
 
 
 class TensorType:

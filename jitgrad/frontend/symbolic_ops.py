@@ -14,7 +14,8 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, floordiv, mod
 from ..ir.types import BOOL, DTYPES, F64, DType, dtype_of, tensor
-from .symbolic import Note, TensorVariable, as_tensor_variable, dim_notes, here, notes, wrap
+from .symbolic import TensorVariable, as_tensor_variable, wrap
+from .symbolic_notes import Note, dim_notes, here, notes
 
 _SCALARS = (bool, int, float)  # Python's own: weak, they take the dtype of what they meet
 _FLOAT_ONLY = frozenset(("div", "pow", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh",

@@ -13,7 +13,8 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, floordiv, product
 from ..ir.types import I64, dtype_of, tensor
-from .symbolic import Note, TensorVariable, as_tensor_variable, here, notes, wrap
+from .symbolic import TensorVariable, as_tensor_variable, wrap
+from .symbolic_notes import Note, here, notes
 from .symbolic_ops import _common, as_dim, cast, is_number, match
 
 
@@ -206,9 +207,7 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = None) -> Te
     if lo is None or hi is None or (isinstance(start, float) or isinstance(stop, float)):
         if not all(is_number(a) for a in (start, stop, step)):
             raise ShapeError(at("arange takes numbers or sizes of variables", b.loc))
-        return as_tensor_variable(
-            _numbers(start, stop, step, dtype)
-        )
+        return as_tensor_variable(_numbers(start, stop, step, dtype))
     kind = I64 if dtype is None else dtype_of(dtype)
     if lo.__class__ is int and hi.__class__ is int:
         return as_tensor_variable(np.arange(lo, hi, step, dtype=kind.np))

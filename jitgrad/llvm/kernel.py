@@ -9,22 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
-from ..ir.core import Op, Value
+from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, symbol
 from ..ir.ops.kernel import MONOIDS
-from ..ir.types import BOOL
-from .access import AccessCode, Buffer, Item, Vec
+from .access import AccessCode, Buffer, Item
 from .code import Operand, Scope, Unit
-from .reduce import BLOCK, STEPS, Carry, carry
+from .reduce import BLOCK, STEPS, Carry, States, carry, first_states
 from .scalar import emitter
 from .text import const, vec
-
-# What an op costs next to an addition, for the choice of lanes and of one copy of the body or two.
-_WEIGHT = {"exp": 18, "log": 20, "expm1": 22, "log1p": 25, "sin": 30, "cos": 30, "tanh": 28,
-           "pow": 60, "div": 4, "sqrt": 4, "sigmoid": 40, "softplus": 60, "logaddexp": 60,
-           "constant": 0, "wrap_index": 6}  # fmt: skip
-LIGHT, HEAVY, ONE_COPY = 24, 90, 120
-States = list[list[str]]
+from .vector import VectorLoop, shape_of_loop, weigh
 
 
 class KernelFunction(NamedTuple):
@@ -164,18 +157,17 @@ class Kernel(AccessCode):
                                "cost": weigh(body.ops)[0] if vector else 0})  # fmt: skip
         length = BLOCK if vector else STEPS
         long = extent.__class__ is Dim or extent > length  # type: ignore[operator]
-        carries = self._carries(op, lanes, long)
-        states: States = [[first for _, first, _ in c.slots] for c in carries]
+        carries = self.carries(op, lanes, long)
+        states = first_states(carries)
         blocked = any(reset for c in carries for _, _, reset in c.slots)
         if extent.__class__ is Dim or extent > 0:  # type: ignore[operator]
             block = length if blocked else 0
             if vector:
-                states = self._vector(op, carries, states, lanes, copies, block)
+                carries, states = VectorLoop(self, op, lanes, copies, long, block).emit()
             else:
-                states = self._guarded(
-                    op, carries, states,
-                    lambda label, n: self._rows(op, carries, states, label, n, block),
-                )  # fmt: skip
+                states = self.guarded(
+                    op, carries, lambda label, n: self._rows(op, carries, states, n, block)
+                )
         outs: list[Item] = []
         for c, state in zip(carries, states):
             n = 1 if vector else lanes
@@ -183,7 +175,7 @@ class Kernel(AccessCode):
         for v, item in zip(op.results, outs):
             self.env[id(v)] = item
 
-    def _carries(self, op: Op, lanes: int, long: bool) -> list[Carry]:
+    def carries(self, op: Op, lanes: int, long: bool) -> list[Carry]:
         out, k = [], 0
         types = [v.type.dtype for v in op.results]
         for m in op.attrs["monoids"]:
@@ -192,11 +184,10 @@ class Kernel(AccessCode):
             k += arity
         return out
 
-    def _guarded(
+    def guarded(
         self,
         op: Op,
         carries: Sequence[Carry],
-        states: States,
         inside: Callable[[str, str], States],
     ) -> States:
         """Run `inside(label, extent)` in a scope of its own, entered only if the extent is > 0."""
@@ -219,9 +210,9 @@ class Kernel(AccessCode):
         self.label(leave)
         if known:
             return inner
-        return self._merge(carries, (states, came), (inner, pre.block))
+        return self.merge(carries, (first_states(carries), came), (inner, pre.block))
 
-    def _merge(self, carries: Sequence[Carry], *edges: tuple[States, str]) -> States:
+    def merge(self, carries: Sequence[Carry], *edges: tuple[States, str]) -> States:
         return [
             [
                 self.phi(t, *[(state[k][j], block) for state, block in edges])
@@ -230,7 +221,7 @@ class Kernel(AccessCode):
             for k, c in enumerate(carries)
         ]
 
-    def _body(self, op: Op, carries: Sequence[Carry], states: States, mask: str | None) -> States:
+    def body(self, op: Op, carries: Sequence[Carry], states: States, mask: str | None) -> States:
         """One iteration: the body's ops, its values reduced into the states."""
         (body,) = op.regions
         self.run(body.ops)
@@ -245,18 +236,16 @@ class Kernel(AccessCode):
             k += len(c.dtypes)
         return out
 
-    def _rows(
-        self, op: Op, carries: Sequence[Carry], states: States, label: str, n: str, block: int
-    ) -> States:
+    def _rows(self, op: Op, carries: Sequence[Carry], states: States, n: str, block: int) -> States:
         """A loop whose iterations follow each other."""
 
         def one(i: str, scope: Scope, inner: States) -> States:
             self.syms[op.attrs["var"]] = (i, scope)
-            return self._body(op, carries, inner, None)
+            return self.body(op, carries, inner, None)
 
-        return self._spin(carries, states, "0", n, 1, one, block)
+        return self.spin(carries, states, "0", n, 1, one, block)
 
-    def _spin(
+    def spin(
         self,
         carries: Sequence[Carry],
         states: States,
@@ -280,10 +269,19 @@ class Kernel(AccessCode):
         c.pop()
         latch = scope.block
         flat = [
-            (t, first, reset, out, old, back)
-            for r, out, old, back in zip(carries, names, states, new)
-            for (t, first, reset), out, old, back in zip(r.slots, out, old, back)
+            (*slot, *texts)
+            for r, outs, olds, backs in zip(carries, names, states, new)
+            for slot, *texts in zip(r.slots, outs, olds, backs)
         ]
+        if start.isdigit() and stop.isdigit() and int(start) + step >= int(stop):  # once
+            c.line(f"br label %{head}")
+            c.label(head)
+            c.line(f"{i} = phi i64 [ {start}, %{came} ]")
+            for t, first, reset, out, old, _ in flat:
+                c.line(f"{out} = phi {t} [ {first if reset else old}, %{came} ]")
+            c.cur.lines += scope.lines[1:]
+            c.cur.block = latch
+            return [r.fold(state) for r, state in zip(carries, new)] if block else new
         if not block:
             c.line(f"br label %{head}")
             c.label(head)
@@ -328,115 +326,6 @@ class Kernel(AccessCode):
         c.label(leave)
         return folded
 
-    # -- the vector loop --------------------------------------------------------------------------
-
-    def _vector(
-        self,
-        op: Op,
-        carries: Sequence[Carry],
-        states: States,
-        lanes: int,
-        copies: int,
-        block: int,
-    ) -> States:
-        var, extent = op.attrs["var"], op.attrs["extent"]
-
-        def full(i: str, scope: Scope, inner: States) -> States:
-            self.syms[var] = (i, scope)
-            self.vec = Vec(var, lanes, scope, None, str(lanes))
-            return self._body(op, carries, inner, None)
-
-        def masked(n: str) -> Callable[[str, Scope, States], States]:
-            def one(i: str, scope: Scope, inner: States) -> States:
-                self.syms[var] = (i, scope)
-                rest, mask = self._mask(n, i, lanes)
-                self.vec = Vec(var, lanes, scope, mask, rest)
-                return self._body(op, carries, inner, mask)
-
-            return one
-
-        def tail(states: States, i: str, n: str) -> States:
-            """The masked iteration behind the main loop."""
-            scope = self.push(self.fresh("tail"))
-            fresh = [
-                [first if anew else old for (_, first, anew), old in zip(c.slots, state)]
-                for c, state in zip(carries, states)
-            ]
-            out = masked(n)(i, scope, fresh)
-            if block:
-                out = [c.fold(state) for c, state in zip(carries, out)]
-            self.pop()
-            self.line(f"br label %{scope.lines[0][:-1]}")
-            self.cur.lines += scope.lines
-            self.cur.block = scope.block
-            return out
-
-        def static(label: str, n: str) -> States:
-            now = states
-            whole = extent // lanes * lanes
-            if whole:
-                now = self._spin(carries, now, "0", str(whole), lanes, full, block)
-            if extent > whole:
-                self.again = whole > 0
-                now = tail(now, str(whole), n)
-            return now
-
-        def one_copy(label: str, n: str) -> States:
-            return self._spin(carries, states, "0", n, lanes, masked(n), block)
-
-        def two_copies(label: str, n: str) -> States:
-            # the bodies first: what they hoist must stand before the branches
-            whole, entry, join = self.tmp(), self.fresh("main"), self.fresh("join")
-            rest, done = self.fresh("rest"), self.fresh("done")
-            main = self.push(entry)
-            now = self._spin(carries, states, "0", whole, lanes, full, block)
-            self.pop()
-            self.again = True
-            joined: States = [[self.tmp() for _ in c.slots] for c in carries]
-            last = self.push(rest)
-            after = tail(joined, whole, n)
-            self.pop()
-            before = self.cur.block
-            self.line(f"{whole} = and i64 {n}, {-lanes}")
-            some = self.ins(f"icmp sgt i64 {whole}, 0")
-            self.line(f"br i1 {some}, label %{entry}, label %{join}")
-            self.cur.lines += main.lines
-            self.line(f"br label %{join}")
-            self.label(join)
-            for c, names, old, new in zip(carries, joined, states, now):
-                for (t, _, _), name, a, b in zip(c.slots, names, old, new):
-                    self.line(f"{name} = phi {t} [ {a}, %{before} ], [ {b}, %{main.block} ]")
-            more = self.ins(f"icmp slt i64 {whole}, {n}")
-            self.line(f"br i1 {more}, label %{rest}, label %{done}")
-            self.cur.lines += last.lines
-            self.line(f"br label %{done}")
-            self.label(done)
-            return self._merge(carries, (joined, join), (after, last.block))
-
-        inside = static if extent.__class__ is not Dim else (one_copy, two_copies)[copies - 1]
-        was = self.again
-        out = self._guarded(op, carries, states, inside)
-        self.vec, self.again = None, was
-        return out
-
-    def _mask(self, n: str, i: str, lanes: int) -> tuple[str, str]:
-        """How many lanes from `i` on lie below `n`, and which."""
-        if n.isdigit() and i.isdigit():
-            count = int(n) - int(i)
-            bits = ", ".join([f"i1 {'true' if k < count else 'false'}" for k in range(lanes)])
-            return str(count), f"<{bits}>"
-        rest = self.ins(f"sub i64 {n}, {i}")
-        less = self.ins(f"icmp slt i64 {rest}, {lanes}")
-        rest = self.ins(f"select i1 {less}, i64 {rest}, i64 {lanes}")
-        few = self.ins(f"trunc i64 {rest} to i8")
-        t = vec("i8", lanes)
-        first = self.ins(f"insertelement {t} poison, i8 {few}, i32 0")
-        many = self.ins(f"shufflevector {t} {first}, {t} poison, <{lanes} x i32> zeroinitializer")
-        numbers = ", ".join([f"i8 {k}" for k in range(lanes)])
-        if lanes == 1:
-            return rest, self.ins(f"icmp ugt i8 {few}, 0")
-        return rest, self.ins(f"icmp ugt {t} {many}, <{numbers}>")
-
 
 _OPS: dict[str, Callable[[Kernel, Op], None]] = {
     "load": Kernel.load,
@@ -447,33 +336,3 @@ _OPS: dict[str, Callable[[Kernel, Op], None]] = {
     "wrap_index": Kernel.wrap_index,
     "loop": Kernel.loop,
 }
-
-
-def weigh(ops: Iterable[Op]) -> tuple[int, int]:
-    """What a body costs, and the bits of its widest element."""
-    cost, bits = 0, 8
-    for op in ops:
-        if op.regions:
-            c, w = weigh(op.regions[0].ops)
-            cost, bits = cost + c, max(bits, w)
-            continue
-        name = op.opdef.name
-        cost += _WEIGHT.get(name, 1)
-        v: Value = op.operands[0] if name == "store" else op.results[0]
-        dtype = v.type.dtype
-        if dtype is not BOOL and name != "constant":
-            bits = max(bits, dtype.bits)
-    return cost, bits
-
-
-def shape_of_loop(op: Op, unit: Unit) -> tuple[int, int]:
-    """Lanes of a vector loop, and how many copies of its body: 2, or 1 masked one."""
-    cost, bits = weigh(op.regions[0].ops)
-    native = unit.target.lanes(bits)
-    factor = 4 if cost <= LIGHT else 2 if cost <= HEAVY else 1
-    lanes = min(max(native * factor, 2), 64)
-    extent: Any = op.attrs["extent"]
-    if extent.__class__ is not Dim:
-        while lanes > 2 and lanes // 2 >= extent:
-            lanes //= 2
-    return lanes, 1 if cost > ONE_COPY else 2

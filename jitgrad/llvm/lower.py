@@ -169,7 +169,7 @@ class Core(Entry):
             self.slots.append(at)
             step = aligned(size)
             if static(step) and offset.isdigit():
-                number += step  # type: ignore[assignment,operator]
+                number += step  # type: ignore[assignment]
             else:
                 offset = self.ins(f"add i64 {offset if number == 0 else number}, {self.dim(step)}")
                 number = 0

@@ -18,6 +18,10 @@ BLOCK = 2048  # elements of a block of a vector loop
 STEPS = 64  # iterations of a block of any other loop
 
 
+States = list[list[str]]
+"""The texts of a loop's carried values, a list for each carry."""
+
+
 class Carry:
     """The state of one monoid: `slots` of (LLVM type, first value, whether it starts anew a block).
 
@@ -25,7 +29,7 @@ class Carry:
     monoid's carries with all lanes combined into one, or lane by lane if `keep`.
     """
 
-    def __init__(self, code: Code, name: str, dtypes: Sequence[DType], lanes: int) -> None:
+    def __init__(self, code: Code, name: str, dtypes: list[DType], lanes: int) -> None:
         self.c = code
         self.monoid = MONOIDS[name]
         self.dtypes = dtypes
@@ -61,6 +65,22 @@ class Carry:
     def finish(self, state: Sequence[str], keep: bool) -> list[str]:
         return list(state) if keep else self.across(state)
 
+    def fewer(self, state: Sequence[str], lanes: int) -> list[str]:
+        """The state in fewer lanes."""
+        c, n = self.c, self.lanes
+        out = list(state)
+        # a slot a carry, or some of the one carry's dtype
+        kinds = [(self.dtypes * len(out))[k].name for k in range(len(out))]
+        while n > lanes:
+            n //= 2
+            low = [part(c, c.cur, v, d, 2 * n, 0, n) for v, d in zip(out, kinds)]
+            high = [part(c, c.cur, v, d, 2 * n, n, n) for v, d in zip(out, kinds)]
+            out = self._two(low, high, n)
+        return out
+
+    def _two(self, a: list[str], b: list[str], lanes: int) -> list[str]:
+        return self.combine(a, b, lanes)
+
     def across(self, state: Sequence[str]) -> list[str]:
         """All lanes combined, halving them log2(lanes) times."""
         c, n = self.c, self.lanes
@@ -76,7 +96,7 @@ class Carry:
 class FloatSum(Carry):
     """A sum of floats: slots are the block's sum, the total, the total's error so far."""
 
-    def __init__(self, code: Code, name: str, dtypes: Sequence[DType], lanes: int) -> None:
+    def __init__(self, code: Code, name: str, dtypes: list[DType], lanes: int) -> None:
         super().__init__(code, name, dtypes, lanes)
         t, zero, _ = self.slots[0]
         self.slots = [(t, zero, True), (t, zero, False), (t, zero, False)]
@@ -87,13 +107,22 @@ class FloatSum(Carry):
         return [self.c.ins(f"fadd {t} {state[0]}, {x}"), state[1], state[2]]
 
     def fold(self, state: Sequence[str]) -> list[str]:
-        c, t, (block, total, error) = self.c, self.slots[0][0], state
+        return [self.slots[0][1], *self._exact(state[0], state[1], state[2], self.lanes)]
+
+    def _two(self, a: list[str], b: list[str], lanes: int) -> list[str]:
+        t = vec(self.dtypes[0].name, lanes)
+        error = self.c.ins(f"fadd {t} {a[2]}, {b[2]}")
+        return [const(self.dtypes[0].name, lanes, 0), *self._exact(b[1], a[1], error, lanes)]
+
+    def _exact(self, block: str, total: str, error: str, lanes: int) -> list[str]:
+        """total + block, and the error so far with what that sum lost."""
+        c, t = self.c, vec(self.dtypes[0].name, lanes)
         s = c.ins(f"fadd {t} {total}, {block}")
         back = c.ins(f"fsub {t} {s}, {total}")
         lost = c.ins(f"fsub {t} {total}, {c.ins(f'fsub {t} {s}, {back}')}")
         more = c.ins(f"fsub {t} {block}, {back}")
         error = c.ins(f"fadd {t} {error}, {c.ins(f'fadd {t} {lost}, {more}')}")
-        return [self.slots[0][1], s, error]
+        return [s, error]
 
     def finish(self, state: Sequence[str], keep: bool) -> list[str]:
         c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
@@ -108,7 +137,7 @@ class FloatSum(Carry):
 class Extreme(Carry):
     """max or min of floats: slots are the best so far, blind to NaN, and any NaN that came by."""
 
-    def __init__(self, code: Code, name: str, dtypes: Sequence[DType], lanes: int) -> None:
+    def __init__(self, code: Code, name: str, dtypes: list[DType], lanes: int) -> None:
         super().__init__(code, name, dtypes, lanes)
         t, first, _ = self.slots[0]
         self.slots = [(t, first, False), (t, const(dtypes[0].name, lanes, 0), False)]
@@ -122,6 +151,13 @@ class Extreme(Carry):
         nan = c.ins(f"fcmp uno {t} {x}, {x}")
         return [best, c.ins(f"select {m} {nan}, {t} {x}, {t} {state[1]}")]
 
+    def _two(self, a: list[str], b: list[str], lanes: int) -> list[str]:
+        c, t, m = self.c, vec(self.dtypes[0].name, lanes), vec("bool", lanes)
+        wins = c.ins(f"fcmp {self.wins} {t} {b[0]}, {a[0]}")
+        nan = c.ins(f"fcmp uno {t} {b[1]}, {b[1]}")
+        return [c.ins(f"select {m} {wins}, {t} {b[0]}, {t} {a[0]}"),
+                c.ins(f"select {m} {nan}, {t} {b[1]}, {t} {a[1]}")]  # fmt: skip
+
     def finish(self, state: Sequence[str], keep: bool) -> list[str]:
         c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
         nan = c.ins(f"fcmp uno {t} {state[1]}, {state[1]}")
@@ -129,7 +165,12 @@ class Extreme(Carry):
         return [best] if keep else self.across([best])
 
 
-def carry(code: Code, name: str, dtypes: Sequence[DType], lanes: int, long: bool) -> Carry:
+def first_states(carries: Sequence[Carry]) -> States:
+    """What the carries begin with."""
+    return [[first for _, first, _ in c.slots] for c in carries]
+
+
+def carry(code: Code, name: str, dtypes: list[DType], lanes: int, long: bool) -> Carry:
     """The state of monoid `name`; `long` where blocks pay."""
     if dtypes[0].is_float:
         if name == "sum" and long:

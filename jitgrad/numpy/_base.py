@@ -52,23 +52,19 @@ class Ufunc:
         return self._fn.__name__
 
 
-def public(
-    *fns: Any, name: str = "", hidden: bool = False
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Enter an implementation under NumPy's function(s) and under its public name(s)."""
+def public(*fns: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Enter an implementation for NumPy's function(s), and their names into the namespace."""
 
     def enter(impl: Callable[..., Any]) -> Callable[..., Any]:
         implements(*fns)(impl)
         for fn in fns:
-            wrapper = _dispatch(fn, impl)
-            if not hidden:
-                NAMES[name or fn.__name__] = wrapper
+            NAMES[fn.__name__] = dispatch(fn, impl)
         return impl
 
     return enter
 
 
-def _dispatch(fn: Any, impl: Callable[..., Any]) -> Callable[..., Any]:
+def dispatch(fn: Any, impl: Callable[..., Any]) -> Callable[..., Any]:
     def function(*args: Any, **kwargs: Any) -> Any:
         if use_trace(args, kwargs):
             return impl(*args, **kwargs)
@@ -136,5 +132,5 @@ for _alias, _name in {"abs": "absolute", "divide": "true_divide", "mod": "remain
 NAMES["true_divide"] = NAMES["divide"]
 NAMES["abs"] = NAMES["absolute"]
 
-__all__ = ["NAMES", "Ufunc", "axes_of", "axis_of", "no_out", "one", "public", "unsupported",
+__all__ = ["FUNCTIONS", "NAMES", "Ufunc", "axes_of", "axis_of", "dispatch", "implements", "no_out", "one", "public", "unsupported",
            "use_trace", "without"]  # fmt: skip

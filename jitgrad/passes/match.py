@@ -43,7 +43,8 @@ class Rule:
     """What every rule has: a name, the ops it looks at, the promises it breaks, where it stands.
 
     `exact` is "bits" (the same result, bit for bit, NaN payloads aside), "closer" (no further from
-    the exact real value, or within `ulp` of it) or "reassociates" (sums in another order).
+    the exact real value, or within `ulp` of it) or "reassociates" (sums in another order). With
+    `conditioned`, "within" also covers what half a unit in the arguments makes of the result.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Rule:
         relax: Sequence[Any] = (),
         exact: str = "bits",
         ulp: float = 0.0,
+        conditioned: bool = False,
         doc: str = "",
         depth: int = 2,
     ) -> None:
@@ -63,6 +65,7 @@ class Rule:
         self.children = tuple(children)
         self.relax = tuple(relax) if isinstance(relax, (tuple, list)) else (relax,)
         self.exact = exact
+        self.conditioned = conditioned
         self.ulp = max([ulp, *(r.n for r in self.relax if isinstance(r, ULP))])
         self.doc = doc
         frame = sys._getframe(depth)

@@ -68,16 +68,27 @@ def _evaluate(term: Term, point: Mapping[str, Any]) -> Any:
 def exact_value(term: Term, point: Mapping[str, float], dtype: np.dtype) -> tuple[Any, float]:
     """The exact value of a term and how far half a unit in each argument moves it.
 
-    Raises `NotExact` where an argument is not finite or there is no real value.
+    Raises `NotExact` where there is no such value; infinite arguments are taken as limits.
     """
-    if not all(np.isfinite(v) for v in point.values()):
-        raise NotExact
-    with mpmath.workprec(PRECISION):
+    try:
+        return _exact_value(term, point, dtype, PRECISION)
+    except NotExact:  # perhaps for want of digits: 1 - exp(-1e4) is not 0
+        return _exact_value(term, point, dtype, 16 * PRECISION)
+
+
+def _exact_value(
+    term: Term, point: Mapping[str, float], dtype: np.dtype, precision: int
+) -> tuple[Any, float]:
+    with mpmath.workprec(precision):
         at = {k: mpmath.mpf(v) for k, v in point.items()}
         value = _evaluate(term, at)
+        if mpmath.isnan(value):
+            raise NotExact
         eps = mpmath.mpf(float(np.finfo(dtype).eps)) / 2
         slack = mpmath.mpf(0)
         for k, v in at.items():
+            if not mpmath.isfinite(v):
+                continue
             try:
                 slack += abs(_evaluate(term, {**at, k: v * (1 + eps)}) - value)
             except NotExact:

@@ -18,9 +18,8 @@ import numpy as np
 from ..errors import JitgradError
 from ..ir.build import Builder
 from ..ir.core import Function, Value, function
+from ..ir.dims import symbol
 from ..ir.interp import run
-from ..ir.ops import TABLE
-from ..ir.parser import parse_function
 from ..ir.terms import Term
 from ..ir.types import BOOL, DTYPES, DType, tensor
 from ..passes.match import NAN, SIGNED_ZERO, FunctionRule, Rule, TermRule, index
@@ -28,7 +27,7 @@ from ..passes.rewrite import Rewriter
 from ..passes.rules import RULE_SETS
 from .arguments import arguments
 from .exact import NotExact, exact_value
-from .rule_examples import EXAMPLES
+from .rule_examples import EXAMPLES, graph
 
 CONSTANTS = {
     "f": (2.0, -0.5, 3.0, -1e-3, 1.0, -1.0, 0.0, -0.0, float("inf"), 1e300),
@@ -76,7 +75,7 @@ def dtypes_of(rule: TermRule) -> Iterator[DType]:
             yield DTYPES[name]
 
 
-def pairs(rule: TermRule, dtype: DType, size: int) -> Iterator[tuple[dict, Function, Function]]:
+def pairs(rule: TermRule, dtype: DType, size: Any) -> Iterator[tuple[dict, Function, Function]]:
     """The two sides as functions, one pair for each choice of constants."""
     masks = variables(rule.left)
     names = list(masks)
@@ -170,9 +169,9 @@ def check_formula(rule: TermRule, n: int = 300, seed: int = 0) -> Iterator[Outco
             cases += size
             named = {p.name: v for p, v in zip(left.params, args)}
             if rule.exact == "closer" and dtype.kind == "f":
-                high, message = _closer(rule, a, c, named, chosen)
+                high, message = _closer(rule, a, c, named, chosen, n)
             else:
-                high, message = _as_declared(rule, a, c, named)
+                high, message = _as_declared(rule, a, c, named, chosen)
             worst = max(worst, high)
             problem = problem or message
         yield Outcome(rule, dtype.name, cases, worst, problem)
@@ -184,7 +183,11 @@ def _at(named: dict[str, np.ndarray], k: int, a: Any, c: Any) -> str:
 
 
 def _as_declared(
-    rule: Rule, a: np.ndarray, c: np.ndarray, named: dict[str, np.ndarray]
+    rule: Rule,
+    a: np.ndarray,
+    c: np.ndarray,
+    named: dict[str, np.ndarray],
+    chosen: dict[str, Any],
 ) -> tuple[float, str]:
     fine = same_bits(a, c)
     worst = 0.0
@@ -200,7 +203,10 @@ def _as_declared(
             # other roundings, and overflow or underflow on the way, are allowed
             with np.errstate(all="ignore"):
                 moderate = np.isfinite(a) & np.isfinite(c) & (np.abs(a) > 1e-30)
-                near = np.abs(a - c) <= 1e3 * np.spacing(np.maximum(np.abs(a), np.abs(c)))
+                size = np.maximum(np.abs(a), np.abs(c))
+                for v in (*named.values(), *map(a.dtype.type, chosen.values())):
+                    size = np.maximum(size, np.abs(v))
+                near = np.abs(a - c) <= 1e3 * np.spacing(size)
                 for v in named.values():
                     moderate &= (np.abs(v) < 30) & (np.abs(v) > 1e-3)
             fine |= ~moderate | near
@@ -220,6 +226,7 @@ def _closer(
     c: np.ndarray,
     named: dict[str, np.ndarray],
     chosen: dict[str, Any],
+    limit: int,
 ) -> tuple[float, str]:
     """The new result is at least as near the exact value, or within the rule's bound of it.
 
@@ -231,8 +238,8 @@ def _closer(
     # results that did not change need no oracle
     ask = [k for k in range(len(a)) if not same_bits(a[k : k + 1], c[k : k + 1])[0]]
     rng = np.random.default_rng(1)
-    if len(ask) > 250:
-        ask = sorted(rng.choice(ask, 250, replace=False))
+    if len(ask) > limit:
+        ask = sorted(rng.choice(ask, limit, replace=False))
     for k in ask:
         point = {n: float(named[n][k]) for n in names} | {n: float(v) for n, v in chosen.items()}
         if a[k] == c[k] or np.isnan(a[k]):  # a zero's sign; a NaN can only become better
@@ -240,26 +247,24 @@ def _closer(
         try:
             exact, slack = exact_value(rule.left, point, a.dtype)
         except NotExact:
-            # an infinite argument or no real value: both must say the same
-            return worst, _at(named, k, a, c)
-        unit = float(np.spacing(np.abs(a.dtype.type(exact))))
-        if not np.isfinite(unit):
-            if np.isfinite(c[k]) or np.sign(c[k]) != np.sign(float(exact)):
-                limit = float(np.finfo(a.dtype).max)
-                if abs(float(c[k])) < limit * (1 - 8 * np.finfo(a.dtype).eps):
-                    return worst, _at(named, k, a, c)
+            if np.isfinite(a[k]):  # no real value: both must say the same
+                return worst, _at(named, k, a, c)
             continue
-        if not np.isfinite(c[k]):
-            if abs(exact) < float(np.finfo(a.dtype).max) * 0.999999:
+        if not rule.conditioned:
+            slack = 0.0
+        largest = float(np.finfo(a.dtype).max)
+        if abs(exact) > largest or not np.isfinite(c[k]):
+            # overflow, to the right side, and nearly an overflow the other way round
+            if np.sign(c[k]) != np.sign(float(exact)) or min(abs(exact), abs(_mp(c[k]))) < 0.99999 * largest:
                 return worst, _at(named, k, a, c) + f", exactly {float(exact)!r}"
             continue
-        new = abs(float(c[k] - exact)) if False else float(abs(exact - _mp(c[k])))
+        unit = float(np.spacing(np.abs(a.dtype.type(exact))))
+        new = float(abs(exact - _mp(c[k])))
         old = float(abs(exact - _mp(a[k]))) if np.isfinite(a[k]) else np.inf
         error = new / unit
         if new > old and new > rule.ulp * unit + 2 * slack:
             return error, _at(named, k, a, c) + f", exactly {float(exact)!r} ({error:.1f} ulp)"
-        if slack < unit:
-            worst = max(worst, error)
+        worst = max(worst, error)
     return worst, ""
 
 
@@ -278,8 +283,8 @@ def check_example(rule: FunctionRule) -> Iterator[Outcome]:
     if found is None:
         yield Outcome(rule, "", 0, 0.0, "no example in testing/rule_examples.py")
         return
-    for text in found.fires:
-        fn = parse_function(text)
+    for types, build in found.fires:
+        fn = graph(types, build)
         driver = Rewriter(index([rule]), fold=False, cse=True)
         out = driver.function(fn)
         problem, worst = "", 0.0
@@ -295,8 +300,8 @@ def check_example(rule: FunctionRule) -> Iterator[Outcome]:
                 if not fine:
                     problem = problem or f"{a!r} becomes {c!r}"
         yield Outcome(rule, "example", 1, worst, problem)
-    for text in found.stays:
-        fn = parse_function(text)
+    for types, build in found.stays:
+        fn = graph(types, build)
         driver = Rewriter(index([rule]), fold=False, cse=True)
         driver.function(fn)
         if rule.name in driver.fired:
@@ -330,6 +335,67 @@ def _fires_among(rule: TermRule, peers: Sequence[Rule], dtype: DType) -> bool:
     return False
 
 
+def counterexample(rule: TermRule, dtype: DType) -> Function | None:
+    """The left side with one thing changed, so that the rule must not fire; None if none is found.
+
+    A repeated variable becomes two, or a number another, or an inner formula a variable.
+    """
+    for wrong in _mutations(rule.left):
+        b = Builder()
+        masks = variables(wrong)
+        like = tensor(dtype, (symbol("n"),))
+        env = {n: b.const(3, like) if n.startswith("c")
+               else Value(like.with_dtype(BOOL) if mask else like, name=n)
+               for n, mask in masks.items()}  # fmt: skip
+        try:
+            value = b.term(wrong, env, like)
+        except JitgradError:
+            continue
+        if value.op is None or rule.apply(value.op, b) is not None:
+            continue
+        return function("stays", [v for v in env.values() if v.op is None], [value])
+    return None
+
+
+def _mutations(term: Term, top: bool = True) -> Iterator[Term]:
+    if term.op is None:
+        if not term.name:
+            yield Term(None, value=not term.value if term.value.__class__ is bool
+                       else term.value + 2.0)  # fmt: skip
+        return
+    names = [a.name for a in term.args if a.op is None and a.name]
+    if len(set(names)) < len(names):
+        k = max(i for i, a in enumerate(term.args) if a.name in names)
+        yield Term(term.op, (*term.args[:k], Term(None, name="w"), *term.args[k + 1 :]))
+    for k, a in enumerate(term.args):
+        for other in _mutations(a, False):
+            yield Term(term.op, (*term.args[:k], other, *term.args[k + 1 :]))
+    for k, a in enumerate(term.args):
+        if a.op is not None or a.name.startswith("c"):
+            yield Term(term.op, (*term.args[:k], Term(None, name="w"), *term.args[k + 1 :]))
+
+
+def golden(rule: Rule) -> Function | None:
+    """One function with an example on which `rule` fires and, where there is one, one on which not."""
+    parts: list[Function] = []
+    if isinstance(rule, TermRule):
+        for dtype in dtypes_of(rule):
+            fires = next((left for _, left, _ in pairs(rule, dtype, symbol("n"))), None)
+            if fires is not None:
+                stays = counterexample(rule, dtype)
+                parts = [fires] if stays is None else [fires, stays]
+                break
+    elif (found := EXAMPLES.get(rule.name)) is not None:
+        parts = [graph(*e) for e in (*found.fires, *found.stays)]
+    params, results = [], []
+    for k, fn in enumerate(parts):
+        for p in fn.params:
+            p.name = f"{p.name}{k}" if k else p.name
+            params.append(p)
+        results += fn.results
+    return function("f", params, results) if parts else None
+
+
 def check_all(n: int = 300) -> list[Outcome]:
     """Every rule's outcomes."""
     out: list[Outcome] = []
@@ -359,6 +425,3 @@ def main() -> int:
 
 if __name__ == "__main__":
     raise SystemExit(main() > 0)
-
-
-assert TABLE  # the rows register at import

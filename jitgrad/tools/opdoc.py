@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import JitgradError
 from ..ir.build import Builder
@@ -58,13 +59,8 @@ def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def _row(row: OpDef) -> tuple[str, ...]:
     operands = "x, …" if row.arity is None else ", ".join(_NAMES[: row.arity])
     attrs = ", ".join(f"{k}: {kind}" for k, kind in row.attrs.items())
-    return (
-        f"`{row.name} {operands}`".replace(" `", "`"),
-        attrs,
-        row.doc,
-        derivative(row),
-        row.edges,
-    )
+    doc, edges = (s.replace("*", "\\*") for s in (row.doc, row.edges))
+    return f"`{row.name} {operands}`".replace(" `", "`"), attrs, doc, derivative(row), edges
 
 
 def derivative(row: OpDef) -> str:
@@ -72,8 +68,7 @@ def derivative(row: OpDef) -> str:
     if row.nondiff:
         return f"none: {row.nondiff}"
     if row.linear:
-        ks = range(row.arity or 0) if row.linear == "all" else row.linear
-        names = [_NAMES[k] for k in ks] if row.arity else ["every operand"]
+        names = [_NAMES[k] for k in range(row.arity or 0) if row.is_linear(k)] or ["every operand"]
         return "linear in " + (" and in " if row.bilinear else ", ").join(names)
     if row.jvp is not None:
         return "written in ops of this table"
@@ -90,7 +85,8 @@ def derivative(row: OpDef) -> str:
 def _term(row: OpDef, k: int) -> str:
     """The derivative by operand k; where it depends on the op, that of an op on parameters."""
     types = next(t for t in _operand_types(row))
-    op = Builder().op(row.name, *[Value(t) for t in types], **{a: 3 for a in row.attrs})
+    attrs: dict[str, Any] = dict.fromkeys(row.attrs, 3)
+    op = Builder().op(row.name, *[Value(t) for t in types], **attrs)
     term = row.derivative(op, k)
     return "" if term is None else str(term)
 
@@ -101,7 +97,7 @@ def _operand_types(row: OpDef) -> Iterable[tuple]:
         for rest in (F64, first):
             types = (tensor(first, ()), *[tensor(rest, ())] * (n - 1))[:n]
             try:
-                row.types(row.name, types, {a: 3 for a in row.attrs}, ())
+                row.types(row.name, types, dict.fromkeys(row.attrs, 3), ())
             except JitgradError:
                 continue
             yield types

@@ -69,14 +69,16 @@ def _optimize(args: argparse.Namespace, fn: Function) -> Function:
         return fn
     from ..ir.printer import format_function
     from ..passes.base import rewrite_limit
-    from ..passes.pipelines import pipeline
+    from ..passes.pipelines import PIPELINES, parse_pipeline
 
     def after(p: Pass, stage: Function) -> None:
         print(f"// after {p}\n{format_function(stage, locs=args.locs)}\n")
 
+    # names of pipelines may stand among the passes
+    text = ",".join(PIPELINES.get(part.strip(), part) for part in args.passes.split(","))
     timings: dict[str, float] = {}
     with rewrite_limit(sys.maxsize if args.limit is None else args.limit) as budget:
-        out = pipeline(args.passes).run(
+        out = parse_pipeline(text).run(
             fn,
             verify=args.verify,
             timings=timings,

@@ -8,7 +8,7 @@ are walked by this same engine. Regions: `regions.py`. Zeros are symbolic (None)
 
 from __future__ import annotations
 
-from collections.abc import Callable, MutableSequence, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ..errors import NotDifferentiableError, at
@@ -61,14 +61,12 @@ def pullback(
     wrt: Sequence[Value],
     *,
     since: int = -1,
-    effects: MutableSequence[Op] | None = None,
 ) -> list[Value | None]:
     """Cotangents of `wrt`, given those of `outputs`; None stands for zero, both ways.
 
     A cotangent has the type of its value. Values of `wrt` may be parameters or results of any op
     (`identity` makes a fresh one); what lies between `wrt` and what they are made from is not
-    looked at. `since` is a serial number before which nothing depends on `wrt`. `effects` would
-    receive operations with effects that rules make; today's rules make none.
+    looked at. `since` is a serial number before which nothing depends on `wrt`.
 
     Raises `NotDifferentiableError`, naming the user's line, where an operation on the path has no
     derivative.

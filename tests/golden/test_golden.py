@@ -32,9 +32,10 @@ LINE = "// ----"
 def apply(passes: str, fn: Function) -> Function:
     if not passes:
         return fn
-    from jitgrad.passes.pipelines import pipeline
+    from jitgrad.passes.pipelines import PIPELINES, parse_pipeline
 
-    return pipeline(passes).run(fn, verify=True)
+    text = ",".join(PIPELINES.get(part.strip(), part) for part in passes.split(","))
+    return parse_pipeline(text).run(fn, verify=True)
 
 
 def outcome(fn: Function, args: tuple[np.ndarray, ...]) -> tuple[np.ndarray, ...] | type:

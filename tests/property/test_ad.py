@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from jitgrad.ir.build import Builder
 from jitgrad.ir.core import function
 from jitgrad.ir.interp import run
+from jitgrad.ir.verify import verify
 from jitgrad.testing.gradcheck import check_derivatives, directional
 from jitgrad.testing.programs import Program, programs
 from jitgrad.transforms import batched, jvp, vjp
@@ -78,6 +79,8 @@ def agree(fn, args, seed: int) -> None:
     """⟨ct, J v⟩ = ⟨Jᵀ ct, v⟩, and the primal is what it was."""
     rng = np.random.default_rng(seed)
     along = random_like(rng, inexact(fn, args))
+    verify(jvp(fn))
+    verify(vjp(fn))
     primal = run(fn, args)
     cts = random_like(rng, [r for r, v in zip(primal, fn.results) if v.type.dtype.inexact])
     forward = run(jvp(fn), [*args, *along])
@@ -115,7 +118,9 @@ def test_batched_equals_a_loop(program: Program, seed: int, mode: str):
         if a.dtype == bool:
             lanes = [lane ^ bool(i % 2) for i, lane in enumerate(lanes)]
         stacks.append(np.stack(lanes) if f else a)
-    got = run(batched(fn, flags, size), stacks)
+    many = batched(fn, flags, size)
+    verify(many)
+    got = run(many, stacks)
     for i in range(size):
         want = run(fn, [s[i] if f else s for s, f in zip(stacks, flags)])
         for g, w in zip(got, want):

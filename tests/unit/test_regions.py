@@ -12,7 +12,10 @@ from jitgrad.ir.build import Builder
 from jitgrad.ir.core import Block, Function, Value, block, function
 from jitgrad.ir.dims import symbol
 from jitgrad.ir.interp import run
+from jitgrad.ir.parser import parse_function
+from jitgrad.ir.printer import callees, format_function
 from jitgrad.ir.types import BOOL, F64, scalar, tensor
+from jitgrad.ir.verify import verify
 from jitgrad.testing.gradcheck import check_derivatives
 from jitgrad.transforms import batched, jvp, pullback, pushforward, vjp
 
@@ -159,6 +162,17 @@ def test_batched_is_a_loop(name: str, mode: str):
         want = [run(fn, [s[i] if f else s for s, f in zip(stacks, flags)]) for i in range(size)]
         for g, w in zip(got, zip(*want)):
             np.testing.assert_allclose(g, np.stack(w), 1e-12, 1e-12)
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_derived_functions_verify_and_print(name: str):
+    fn, _ = PROGRAMS[name]()
+    every = [jvp(fn), vjp(fn), jvp(vjp(fn)), vjp(jvp(fn)), vjp(vjp(fn))]
+    for f in (*every, *(batched(f, [True] * len(f.params), 3) for f in every)):
+        verify(f)
+        if not callees(f):
+            text = format_function(f)
+            assert format_function(parse_function(text)) == text
 
 
 # -- only what is active --------------------------------------------------------------------------

@@ -506,6 +506,19 @@ def chain(n: int) -> tuple[Value, Value]:
     return x, z
 
 
+def test_many_operands_take_linear_time():
+    times = {}
+    for n in (1_000, 4_000):
+        b, x = Builder(), var("x", 1)
+        out = b("concatenate", *(b("sin", x) for _ in range(n)), axis=0)
+        start = time.perf_counter()
+        (g,) = pullback([out], [b.const(1, out.type)], [x])
+        times[n] = time.perf_counter() - start
+        (value,) = run(function("g", [x], [g]), [np.array([0.5])])
+        np.testing.assert_allclose(value, n * np.cos(0.5))
+    assert times[4_000] < 12 * times[1_000]
+
+
 def test_long_chains_take_linear_time_and_no_recursion():
     one = scalar(F64)
     times = {}

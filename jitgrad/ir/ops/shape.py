@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -350,12 +351,19 @@ def _concat_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tu
     return (first.with_shape((*first.shape[:axis], total, *first.shape[axis + 1 :])),)
 
 
+# (serial number, where each operand begins) of the op asked last: a transpose is asked once an
+# operand, and adding up the sizes each time would be quadratic in their number
+_offsets: tuple[int, list[DimLike]] = (-1, [])
+
+
 def _concat_transpose(b: Any, op: Op, ct: Value, k: int) -> Value:
+    global _offsets
     axis, shape = op.attrs["axis"], ct.type.shape
-    start: DimLike = 0
-    for v in op.operands[:k]:
-        start = start + v.type.shape[axis]
-    stop = start + op.operands[k].type.shape[axis]
+    serial, places = _offsets
+    if serial != op.serial:
+        places = list(accumulate((v.type.shape[axis] for v in op.operands), initial=0))
+        _offsets = op.serial, places
+    start, stop = places[k], places[k + 1]
     starts: list[DimLike] = [0] * len(shape)
     stops = list(shape)
     starts[axis], stops[axis] = start, stop

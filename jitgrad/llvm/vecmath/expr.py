@@ -24,7 +24,6 @@ BIAS = {"f64": 1023, "f32": 127}
 """Float dtype -> exponent bias, which is the largest exponent of a finite number too."""
 SIGN = {"f64": 1 << 63, "f32": 1 << 31}
 """Float dtype -> the sign bit."""
-SUFFIX = {"f64": "f64", "f32": "f32", "i64": "i64", "i32": "i32"}
 INF = float("inf")
 NAN = float("nan")
 
@@ -134,14 +133,6 @@ class X:
         """Lanes that are not equal (true where either is NaN)."""
         return self._cmp("une", "ne", other)
 
-    def not_lt(self, other: Operand) -> X:
-        """Lanes that are not less, NaN included."""
-        return self._cmp("uge", "sge", other)
-
-    def not_gt(self, other: Operand) -> X:
-        """Lanes that are not greater, NaN included."""
-        return self._cmp("ule", "sle", other)
-
     def bits(self) -> X:
         """The bit pattern of a float, as integers."""
         return bitcast(self, INT[self.dtype])
@@ -170,10 +161,9 @@ def select(mask: X, a: Operand, b: Operand) -> X:
 
 
 def intrinsic(name: str, *args: X) -> X:
-    """A call of ``llvm.name`` over the operands' common type."""
+    """A call of ``llvm.name`` over the operands' common float type."""
     x = args[0]
-    scalar = x.dtype
-    suffix = SUFFIX[scalar] if x.lanes == 1 else f"v{x.lanes}{SUFFIX[scalar]}"
+    suffix = x.dtype if x.lanes == 1 else f"v{x.lanes}{x.dtype}"
     ty = x.type
     lib = x.lib
     lib.declares.add(f"declare {ty} @llvm.{name}.{suffix}({', '.join([ty] * len(args))})")

@@ -20,11 +20,10 @@ LANES = (1, 2, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Function:
-    """One row of the table: how many arguments, the vector form, the C library's name for f64."""
+    """One row of the table; its name is the C library's for f64 too."""
 
     arity: int
     build: Callable[..., X]
-    libm: str
     needs_fma: bool
 
 
@@ -37,11 +36,10 @@ def define(
     arity: int,
     build: Callable[..., X],
     *,
-    libm: str | None = None,
     needs_fma: bool = True,
 ) -> None:
-    """Add a row to :data:`FUNCTIONS`; `libm` is the C name where it is not `name`."""
-    FUNCTIONS[name] = Function(arity, build, libm or name, needs_fma)
+    """Add a row to :data:`FUNCTIONS`: `build` makes the vector form of :class:`X` arguments."""
+    FUNCTIONS[name] = Function(arity, build, needs_fma)
 
 
 @dataclass
@@ -132,16 +130,16 @@ def _body(name: str, dtype: str, lanes: int, fma: bool) -> _Body:
     args = [X(w, scratch, dtype, lanes, "%" + p) for p in "xy"[: function.arity]]
     w.label("entry")
     plain = fma or not function.needs_fma
-    result = function.build(*args) if plain else _lane_calls(function, args)
+    result = function.build(*args) if plain else _lane_calls(name, args)
     w.line(f"ret {result.type} {result.name}")
     return _Body(w.text(), frozenset(scratch.declares), frozenset(scratch._helpers))
 
 
-def _lane_calls(function: Function, args: list[X]) -> X:
+def _lane_calls(name: str, args: list[X]) -> X:
     """The C library's function on each lane, in a loop: short text for any number of lanes."""
     x = args[0]
     w, ty, scalar = x.w, x.type, scalar_type(x)
-    symbol = function.libm + ("f" if x.dtype == "f32" else "")
+    symbol = name + ("f" if x.dtype == "f32" else "")
     params = ", ".join([scalar] * len(args))
     x.lib.declares.add(f"declare {scalar} @{symbol}({params}) nounwind willreturn memory(none)")
     if x.lanes == 1:

@@ -36,8 +36,9 @@ from .structure import maker
 STABILIZE: RuleSet = []
 
 
-def rule(name: str, left: Term, right: Term, ulp: float) -> None:
-    _rule(STABILIZE, name, left, right, exact="closer", ulp=ulp, depth=4, kinds="f")
+def rule(name: str, left: Term, right: Term, ulp: float, conditioned: bool = False) -> None:
+    _rule(STABILIZE, name, left, right, exact="closer", ulp=ulp, depth=4, kinds="f",
+          conditioned=conditioned)  # fmt: skip
 
 
 # -- the hyperbolic tangent, spelled out -----------------------------------------------------------
@@ -50,7 +51,7 @@ rule("sigmoid", 1 / (1 + exp(-x)), sigmoid(x), 3)
 rule("sigmoid-neg", 1 / (1 + exp(x)), sigmoid(-x), 3)
 rule("sigmoid-exp", exp(x) / (1 + exp(x)), sigmoid(x), 3)
 rule("sigmoid-power", (1 + exp(-x)) ** -1, sigmoid(x), 3)
-rule("sigmoid-two", exp(x) / (exp(x) + exp(y)), sigmoid(x - y), 4)
+rule("sigmoid-two", exp(x) / (exp(x) + exp(y)), sigmoid(x - y), 4, conditioned=True)
 rule("logistic-density", exp(x) / (1 + exp(x)) ** 2, sigmoid(x) * sigmoid(-x), 6)
 rule("times-sigmoid", y / (1 + exp(-x)), y * sigmoid(x), 4)
 rule("times-sigmoid-neg", y / (1 + exp(x)), y * sigmoid(-x), 4)
@@ -73,9 +74,9 @@ rule("logaddexp", log(exp(x) + exp(y)), logaddexp(x, y), 4)
 rule("logaddexp-three", log((exp(x) + exp(y)) + exp(z)), logaddexp(logaddexp(x, y), z), 6)
 rule("log1p", log(1 + x), log1p(x), 2)
 rule("log1p-neg", log(1 - x), log1p(-x), 2)
-rule("expm1", exp(x) - 1, expm1(x), 2)
-rule("expm1-add", exp(x) + (-1), expm1(x), 2)
-rule("one-minus-exp", 1 - exp(x), 0.0 - expm1(x), 2)
+rule("expm1", exp(x) - 1, expm1(x), 3)
+rule("expm1-add", exp(x) + (-1), expm1(x), 3)
+rule("one-minus-exp", 1 - exp(x), 0.0 - expm1(x), 3)
 
 # -- products of exponentials and logistic functions: what raw gradients are made of ---------------
 

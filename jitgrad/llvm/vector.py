@@ -1,0 +1,210 @@
+"""The vector loop: a main loop of wide vectors, then masked iterations of one register each.
+
+The rest is at most a few iterations, and narrow ones compile four times as fast as wide ones. A
+body so big that a second copy costs more compile time than masks cost run time is one masked loop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..ir.core import Op, Value
+from ..ir.dims import Dim
+from ..ir.types import BOOL
+from .access import Vec
+from .code import Scope, Unit
+from .reduce import Carry, States, first_states
+from .text import vec
+
+if TYPE_CHECKING:
+    from .kernel import Kernel
+
+# What an op costs next to an addition, for the choice of lanes and of one copy of the body or two.
+_WEIGHT = {"exp": 18, "log": 20, "expm1": 22, "log1p": 25, "sin": 30, "cos": 30, "tanh": 28,
+           "pow": 60, "div": 4, "sqrt": 4, "sigmoid": 40, "softplus": 60, "logaddexp": 60,
+           "constant": 0, "wrap_index": 6}  # fmt: skip
+LIGHT, HEAVY, ONE_COPY = 24, 90, 120
+
+
+class VectorLoop:
+    """The emission of one vector loop: `wide` lanes in the main loop, `narrow` behind it."""
+
+    def __init__(
+        self, kernel: Kernel, op: Op, lanes: int, copies: int, long: bool, block: int
+    ) -> None:
+        self.k = kernel
+        self.op = op
+        self.copies = copies
+        self.block = block
+        self.extent: Any = op.attrs["extent"]
+        self.known = self.extent.__class__ is not Dim
+        self.wide = self.narrow = lanes
+        if copies == 2:
+            native = kernel.unit.target.lanes(weigh(op.regions[0].ops)[1])
+            self.narrow = max(2, min(lanes, native))
+            if self.known:
+                rest = self.extent % lanes
+                while self.narrow > 2 and self.narrow // 2 >= rest:
+                    self.narrow //= 2
+        self.wides = kernel.carries(op, self.wide, long)
+        self.narrows = self.wides
+        if self.narrow != self.wide:
+            self.narrows = kernel.carries(op, self.narrow, long)
+
+    def emit(self) -> tuple[list[Carry], States]:
+        """Write the loop; the carries behind it (how many lanes they have) and their states."""
+        k = self.k
+        was = k.again
+        out = self.narrows
+        if self.known:
+            inside = self._static
+            if self.extent % self.wide == 0:
+                out = self.wides
+        else:
+            inside = self._one_copy if self.copies == 1 else self._two_copies
+        states = k.guarded(self.op, out, inside)
+        k.vec, k.again = None, was
+        return out, states
+
+    # -- bodies -----------------------------------------------------------------------------------
+
+    def _full(self, i: str, scope: Scope, states: States) -> States:
+        self.k.syms[self.op.attrs["var"]] = (i, scope)
+        self.k.vec = Vec(self.op.attrs["var"], self.wide, scope, None, str(self.wide))
+        return self.k.body(self.op, self.wides, states, None)
+
+    def _masked(self, n: str, i: str, scope: Scope, states: States) -> States:
+        self.k.syms[self.op.attrs["var"]] = (i, scope)
+        rest, mask = self._mask(n, i, self.narrow)
+        self.k.vec = Vec(self.op.attrs["var"], self.narrow, scope, mask, rest)
+        return self.k.body(self.op, self.narrows, states, mask)
+
+    def _tail(self, states: States, start: str, n: str) -> States:
+        """The iterations behind the main loop, in a block of sums of their own."""
+        k = self.k
+        states = [
+            [first if anew else old for (_, first, anew), old in zip(c.slots, state)]
+            for c, state in zip(self.narrows, states)
+        ]
+        single = self.narrow == self.wide
+        if self.known:
+            single = self.extent % self.wide <= self.narrow
+        if single:
+            scope = k.push(k.fresh("tail"))
+            states = self._masked(n, start, scope, states)
+            k.pop()
+            k.line(f"br label %{scope.lines[0][:-1]}")
+            k.cur.lines += scope.lines
+            k.cur.block = scope.block
+        else:
+            states = k.spin(
+                self.narrows, states, start, n, self.narrow,
+                lambda i, scope, inner: self._masked(n, i, scope, inner), 0,
+            )  # fmt: skip
+        if self.block:
+            states = [c.fold(state) for c, state in zip(self.narrows, states)]
+        return states
+
+    def _fewer(self, states: States) -> States:
+        """The main loop's states in as many lanes as the rest has."""
+        if self.narrow == self.wide:
+            return states
+        return [c.fewer(state, self.narrow) for c, state in zip(self.wides, states)]
+
+    # -- the three forms --------------------------------------------------------------------------
+
+    def _static(self, label: str, n: str) -> States:
+        whole = self.extent // self.wide * self.wide
+        states = first_states(self.wides if whole else self.narrows)
+        if whole:
+            stop = str(whole)
+            states = self.k.spin(self.wides, states, "0", stop, self.wide, self._full, self.block)
+        if self.extent > whole:
+            self.k.again = whole > 0
+            states = self._tail(self._fewer(states) if whole else states, str(whole), n)
+        return states
+
+    def _one_copy(self, label: str, n: str) -> States:
+        return self.k.spin(
+            self.wides, first_states(self.wides), "0", n, self.wide,
+            lambda i, scope, inner: self._masked(n, i, scope, inner), self.block,
+        )  # fmt: skip
+
+    def _two_copies(self, label: str, n: str) -> States:
+        k = self.k
+        # the bodies first: what they hoist must stand before the branches
+        whole, entry, join = k.tmp(), k.fresh("main"), k.fresh("join")
+        rest, done = k.fresh("rest"), k.fresh("done")
+        main = k.push(entry)
+        first = first_states(self.wides)
+        now = self._fewer(k.spin(self.wides, first, "0", whole, self.wide, self._full, self.block))
+        k.pop()
+        k.again = True
+        joined: States = [[k.tmp() for _ in c.slots] for c in self.narrows]
+        last = k.push(rest)
+        after = self._tail(joined, whole, n)
+        k.pop()
+        before = k.cur.block
+        k.line(f"{whole} = and i64 {n}, {-self.wide}")
+        some = k.ins(f"icmp sgt i64 {whole}, 0")
+        k.line(f"br i1 {some}, label %{entry}, label %{join}")
+        k.cur.lines += main.lines
+        k.line(f"br label %{join}")
+        k.label(join)
+        for c, names, new in zip(self.narrows, joined, now):
+            for (t, old, _), name, value in zip(c.slots, names, new):
+                k.line(f"{name} = phi {t} [ {old}, %{before} ], [ {value}, %{main.block} ]")
+        more = k.ins(f"icmp slt i64 {whole}, {n}")
+        k.line(f"br i1 {more}, label %{rest}, label %{done}")
+        k.cur.lines += last.lines
+        k.line(f"br label %{done}")
+        k.label(done)
+        return k.merge(self.narrows, (joined, join), (after, last.block))
+
+    def _mask(self, n: str, i: str, lanes: int) -> tuple[str, str]:
+        """How many lanes from `i` on lie below `n`, and which."""
+        k = self.k
+        if n.isdigit() and i.isdigit():
+            count = int(n) - int(i)
+            bits = ", ".join([f"i1 {'true' if b < count else 'false'}" for b in range(lanes)])
+            return str(count), f"<{bits}>"
+        rest = k.ins(f"sub i64 {n}, {i}")
+        less = k.ins(f"icmp slt i64 {rest}, {lanes}")
+        rest = k.ins(f"select i1 {less}, i64 {rest}, i64 {lanes}")
+        few = k.ins(f"trunc i64 {rest} to i8")
+        t = vec("i8", lanes)
+        first = k.ins(f"insertelement {t} poison, i8 {few}, i32 0")
+        many = k.ins(f"shufflevector {t} {first}, {t} poison, <{lanes} x i32> zeroinitializer")
+        numbers = ", ".join([f"i8 {b}" for b in range(lanes)])
+        return rest, k.ins(f"icmp ugt {t} {many}, <{numbers}>")
+
+
+def weigh(ops: Iterable[Op]) -> tuple[int, int]:
+    """What a body costs, and the bits of its widest element."""
+    cost, bits = 0, 8
+    for op in ops:
+        if op.regions:
+            c, w = weigh(op.regions[0].ops)
+            cost, bits = cost + c, max(bits, w)
+            continue
+        name = op.opdef.name
+        cost += _WEIGHT.get(name, 1)
+        v: Value = op.operands[0] if name == "store" else op.results[0]
+        dtype = v.type.dtype
+        if dtype is not BOOL and name != "constant":
+            bits = max(bits, dtype.bits)
+    return cost, bits
+
+
+def shape_of_loop(op: Op, unit: Unit) -> tuple[int, int]:
+    """Lanes of a vector loop, and how many copies of its body: 2, or 1 masked one."""
+    cost, bits = weigh(op.regions[0].ops)
+    native = unit.target.lanes(bits)
+    factor = 4 if cost <= LIGHT else 2 if cost <= HEAVY else 1
+    lanes = min(max(native * factor, 2), 64)
+    extent: Any = op.attrs["extent"]
+    if extent.__class__ is not Dim:
+        while lanes > 2 and lanes // 2 >= extent:
+            lanes //= 2
+    return lanes, 1 if cost > ONE_COPY else 2
