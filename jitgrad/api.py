@@ -8,24 +8,22 @@ made itself (`identity` of its arguments), so levels cannot be confused.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
 import numpy as np
 
-from . import numpy as _numpy  # noqa: F401  (fills the tables that tracers' methods look into)
-from .errors import JitgradError, at
-from .frontend.ops import cast, lift, result_dtype
-from .frontend.pytree import TreeDef, broadcast_prefix, flatten, unflatten
-from .frontend.source import here, without_our_frames
-from .frontend.trace import ARRAY, SCALAR, WEAK, Root, Tracer, activate, current, wrap
-from .ir.core import Value, function, reachable, serial
-from .ir.dims import DimLike
-from .ir.types import F64, TensorType, dtype_of, tensor
-from .passes.stabilize import stabilize_values
-from .transforms import batch, pullback, pushforward
+from .batching import vmap
+from .frontend.ops import cast, lift
+from .frontend.pytree import TreeDef, flatten, unflatten
+from .frontend.source import here
+from .frontend.trace import SCALAR, WEAK, Root, Tracer, activate, current, wrap
+from .ir.core import Value, function, reachable
+from .ir.types import F64
+from .levels import Inputs, leave, leave_tree, level, stabilized
+from .traced import ShapeDtypeStruct, disable_jit, eval_shape, jit, make_ir
+from .transforms import pullback, pushforward
 
 Function = Callable[..., Any]
 _symbolic: list[Callable[..., Any]] = []
@@ -34,136 +32,6 @@ _symbolic: list[Callable[..., Any]] = []
 def register_symbolic_grad(fn: Callable[..., Any]) -> None:
     """What `grad` calls when its first argument is no callable: Theano's `grad(cost, wrt)`."""
     _symbolic[:] = [fn]
-
-
-# -- levels: entering and leaving a transform -----------------------------------------------------
-
-
-@contextmanager
-def _level(name: str) -> Iterator[tuple[Root, int]]:
-    """The trace in progress, or a new one, with a bit for what this transform's values reach."""
-    root = current()
-    outermost = root is None
-    if root is None:
-        root = Root("eager")
-    bit = 1 << root.depth
-    root.depth += 1
-    try:
-        if outermost:
-            with activate(root):
-                yield root, bit
-        else:
-            yield root, bit
-    except JitgradError as err:
-        raise without_our_frames(err) from None if outermost else err
-    finally:
-        root.depth -= 1
-
-
-def leave(root: Root, x: Any, bit: int, seen: set[int] | None = None) -> Any:
-    """A result of a transform: a NumPy value where nothing around it is traced, else a tracer."""
-    if x.__class__ is not Tracer:
-        return x
-    mask = x.mask & ~bit
-    if root.kind == "eager" and not mask:
-        got = root.value(x.value)
-        if got is not None:
-            return to_numpy(got, x.form, x.value, seen)
-    return Tracer(x.value, root, x.form, mask)
-
-
-_SHARED = frozenset({"constant", "identity", "stop_gradient", "refine"})
-
-
-def to_numpy(array: Any, form: int, v: Value, seen: set[int] | None = None) -> Any:
-    """A fresh, writable array, or a NumPy scalar."""
-    if form != ARRAY:
-        return np.asarray(array).reshape(())[()]
-    array = np.asarray(array)
-    shared = v.op is None or v.op.name in _SHARED or not array.flags.owndata
-    if shared or not array.flags.writeable or (seen is not None and id(array) in seen):
-        array = array.copy()
-    if seen is not None:
-        seen.add(id(array))
-    return array
-
-
-def _leave_tree(root: Root, tree: Any, bit: int) -> Any:
-    leaves, treedef = flatten(tree)
-    seen: set[int] = set()
-    return unflatten(treedef, [leave(root, x, bit, seen) for x in leaves])
-
-
-def stabilized(values: Sequence[Value], since: int) -> list[Value]:
-    """The primal graph made since `since` with the numerically stable forms put in."""
-    return stabilize_values(reachable(values, since=since), values)
-
-
-def _float_leaf(root: Root, x: Any, what: str, name: str) -> Tracer:
-    """A leaf of a differentiated argument as a float tracer."""
-    if x.__class__ is int:
-        x = float(x)
-    if not isinstance(x, (Tracer, float, np.ndarray, np.generic)):
-        raise TypeError(at(f"{name} needs numbers or arrays, {what} has {x!r:.60}", here()))
-    t = lift(x, root)
-    dtype = t.value.type.dtype
-    if dtype.kind == "i" and t.form == WEAK:
-        return Tracer(root.b.cast(t.value, F64), root, WEAK, t.mask)
-    if not dtype.inexact:
-        raise TypeError(at(f"{name} needs float inputs, {what} is {dtype.np.name}; pass 3.0 or "
-                           "x.astype(float)", here()))  # fmt: skip
-    return t
-
-
-class _Inputs:
-    """The arguments that a transform differentiates by, as fresh values inside the trace."""
-
-    def __init__(
-        self, root: Root, bit: int, args: Sequence[Any], argnums: Any, name: str
-    ) -> None:
-        self.root, self.bit, self.single = root, bit, isinstance(argnums, (int, np.integer))
-        numbers = (argnums,) if self.single else tuple(argnums)
-        self.args = list(args)
-        self.trees: list[TreeDef] = []
-        self.tracers: list[Tracer] = []
-        self.since = serial()
-        b = root.b
-        b.loc = here()
-        for n in numbers:
-            if not -len(args) <= n < len(args):
-                raise TypeError(f"{name} by argument {n}: the function got {len(args)} arguments")
-            leaves, treedef = flatten(args[n])
-            inner = []
-            for leaf in leaves:
-                t = _float_leaf(root, leaf, f"argument {n % len(args)}", name)
-                v = b("identity", t.value)
-                inner.append(wrap(root, v, t.mask | bit, t.form))
-            self.args[n] = unflatten(treedef, inner)
-            self.trees.append(treedef)
-            self.tracers += inner
-        self.made = serial()  # the inputs themselves are older: no rewrite touches them
-        self.mask = 0
-        for t in self.tracers:
-            self.mask |= t.mask
-
-    @property
-    def values(self) -> list[Value]:
-        return [t.value for t in self.tracers]
-
-    def tree(self, leaves: Sequence[Any]) -> Any:
-        """One thing for each input leaf, in the structure of the chosen arguments."""
-        out, k = [], 0
-        for t in self.trees:
-            out.append(unflatten(t, leaves[k : k + t.leaves]))
-            k += t.leaves
-        return out[0] if self.single else tuple(out)
-
-    def result(self, v: Value | None, like: Tracer, mask: int, seen: set[int]) -> Any:
-        """A cotangent of an input, mirroring it."""
-        root = self.root
-        if v is None:
-            v = root.b.zeros(like.value.type)
-        return leave(root, wrap(root, v, mask, like.form), self.bit, seen)
 
 
 def _split_aux(out: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
@@ -213,8 +81,8 @@ def value_and_grad(
 
     @wraps(fun)
     def with_grad(*args: Any, **kwargs: Any) -> Any:
-        with _level("grad") as (root, bit):
-            inputs = _Inputs(root, bit, args, which, "grad")
+        with level("grad") as (root, bit):
+            inputs = Inputs(root, bit, args, which, "grad")
             y, aux = _split_aux(fun(*inputs.args, **kwargs), has_aux, "grad")
             t = _scalar_result(root, y, "grad")
             (v,) = stabilized([t.value], inputs.made)
@@ -226,7 +94,7 @@ def value_and_grad(
             form = SCALAR if t.form == WEAK and y.__class__ is not Tracer else t.form
             value = leave(root, wrap(root, v, t.mask, form), bit, seen)
             if has_aux:
-                return (value, _leave_tree(root, aux, bit)), inputs.tree(grads)
+                return (value, leave_tree(root, aux, bit)), inputs.tree(grads)
             return value, inputs.tree(grads)
 
     return with_grad
@@ -278,8 +146,8 @@ def elementwise_grad(
 
     @wraps(fun)
     def derivative(*args: Any, **kwargs: Any) -> Any:
-        with _level("elementwise_grad") as (root, bit):
-            inputs = _Inputs(root, bit, args, which, "elementwise_grad")
+        with level("elementwise_grad") as (root, bit):
+            inputs = Inputs(root, bit, args, which, "elementwise_grad")
             t = lift(fun(*inputs.args, **kwargs), root)
             (v,) = stabilized([t.value], inputs.made)
             cts = pullback([v], [root.const(1, v.type)], inputs.values, since=inputs.since)
@@ -320,8 +188,8 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> tuple:
     >>> back(1.0)
     (np.float64(3.0), np.float64(2.0))
     """
-    with _level("vjp") as (root, bit):
-        inputs = _Inputs(root, bit, primals, range(len(primals)), "vjp")
+    with level("vjp") as (root, bit):
+        inputs = Inputs(root, bit, primals, range(len(primals)), "vjp")
         y, aux = _split_aux(fun(*inputs.args), has_aux, "vjp")
         leaves, treedef = flatten(y)
         outs = [lift(x, root) for x in leaves]
@@ -332,13 +200,13 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> tuple:
         mask = inputs.mask
         for t in outs:
             mask |= t.mask
-        aux = _leave_tree(root, aux, bit)
+        aux = leave_tree(root, aux, bit)
 
     def back(*cts: Any) -> Any:
         ct = cts[0] if len(cts) == 1 else cts
         now = current()
         if now is not None and now is not root:
-            return unflatten_all(_replay(now, root, inputs, outs, treedef, ct), inputs)
+            return inputs.tree(_replay(now, root, inputs, outs, treedef, ct))
         with activate(root):
             seeds = _cotangents(root, outs, treedef, ct)
             found = pullback([t.value for t in outs], [c.value for c in seeds], inputs.values,
@@ -353,12 +221,8 @@ def vjp(fun: Function, *primals: Any, has_aux: bool = False) -> tuple:
     return (result, back, aux) if has_aux else (result, back)
 
 
-def unflatten_all(leaves: Sequence[Any], inputs: _Inputs) -> Any:
-    return inputs.tree(leaves)
-
-
 def _replay(
-    now: Root, root: Root, inputs: _Inputs, outs: Sequence[Tracer], treedef: TreeDef, ct: Any
+    now: Root, root: Root, inputs: Inputs, outs: Sequence[Tracer], treedef: TreeDef, ct: Any
 ) -> list[Any]:
     """A pullback of a finished trace inside another: one call of its backward function."""
     seeds = _cotangents(now, outs, treedef, ct)
@@ -390,8 +254,8 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
     >>> jvp(lambda x: x**2, (3.0,), (1.0,))
     (np.float64(9.0), np.float64(6.0))
     """
-    with _level("jvp") as (root, bit):
-        inputs = _Inputs(root, bit, primals, range(len(primals)), "jvp")
+    with level("jvp") as (root, bit):
+        inputs = Inputs(root, bit, primals, range(len(primals)), "jvp")
         given, shape = flatten(tuple(tangents))
         if shape != flatten(tuple(primals))[1]:
             raise TypeError("jvp: the tangents do not have the structure of the primals")
@@ -412,96 +276,7 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
             for d, v, t in zip(found, values, outs)
         ]
         result = unflatten(treedef, primal), unflatten(treedef, tangent)
-        return (*result, _leave_tree(root, aux, bit)) if has_aux else result
-
-
-# -- vmap -----------------------------------------------------------------------------------------
-
-
-def vmap(fun: Function, in_axes: Any = 0, out_axes: Any = 0) -> Function:
-    """`fun` over a leading (or chosen) axis of its arguments, all elements at once.
-
-    `in_axes`: an int, None (not mapped), or a tuple with one of those, or a pytree of them, for
-    each argument; `out_axes` the same for the results.
-
-    >>> vmap(lambda x, y: x * y, in_axes=(0, None))(np.arange(3.0), 2.0)
-    array([0., 2., 4.])
-    """
-
-    @wraps(fun)
-    def mapped(*args: Any, **kwargs: Any) -> Any:
-        with _level("vmap") as (root, bit):
-            leaves, treedef = flatten((args, kwargs))
-            prefix = tuple(in_axes) if isinstance(in_axes, list) else in_axes
-            axes = broadcast_prefix(prefix, treedef.children[0], "in_axes")
-            axes += [0] * (treedef.leaves - len(axes))
-            since = serial()
-            params, fronts, inner, size = _batched_inputs(root, bit, leaves, axes)
-            new_args, new_kwargs = unflatten(treedef, inner)
-            y = fun(*new_args, **new_kwargs)
-            outs, out_tree = flatten(y)
-            tracers = [lift(t, root) for t in outs]
-            root.b.loc = here()
-            found = batch([t.value for t in tracers], params, fronts, size, since=since)
-            out_prefix = tuple(out_axes) if isinstance(out_axes, list) else out_axes
-            to = broadcast_prefix(out_prefix, out_tree, "out_axes")
-            seen: set[int] = set()
-            results = [
-                leave(root, _place(root, v, flag, size, axis, t), bit, seen)
-                for (v, flag), t, axis in zip(found, tracers, to)
-            ]
-            return unflatten(out_tree, results)
-
-    return mapped
-
-
-def _batched_inputs(
-    root: Root, bit: int, leaves: Sequence[Any], axes: Sequence[Any]
-) -> tuple[list[Value], list[Value], list[Any], DimLike]:
-    params, fronts, inner = [], [], []
-    size: DimLike | None = None
-    root.b.loc = here()
-    for x, axis in zip(leaves, axes):
-        if axis is None:
-            inner.append(x)
-            continue
-        t = lift(x, root)
-        shape = t.value.type.shape
-        if not -len(shape) <= axis < len(shape):
-            raise ValueError(at(f"vmap over axis {axis} of an argument of shape "
-                                f"{root.sizes(shape)}", here()))  # fmt: skip
-        axis %= len(shape)
-        n = shape[axis]
-        if size is None:
-            size = n
-        elif not root.same_dim(size, n, "vmap", lambda: "the mapped axes differ in size"):
-            a, c = root.sizes((size, n))
-            raise ValueError(at(f"vmap: the mapped axes differ in size: {a} and {c}", here()))
-        front = root.b.transpose(t.value, (axis, *(i for i in range(len(shape)) if i != axis)))
-        front = root.refine(front, (size, *front.type.shape[1:]))
-        v = Value(t.value.type.with_shape(front.type.shape[1:]))
-        root.unknown.add(v)
-        params.append(v)
-        fronts.append(front)
-        inner.append(Tracer(v, root, ARRAY if v.type.shape else SCALAR, t.mask | bit))
-    if size is None:
-        raise ValueError("vmap maps no argument: all of in_axes are None")
-    return params, fronts, inner, size
-
-
-def _place(root: Root, v: Value, flag: bool, size: DimLike, axis: Any, t: Tracer) -> Tracer:
-    if axis is None:
-        if flag:
-            raise ValueError("vmap: out_axes is None for a result that is mapped")
-        return wrap(root, v, t.mask, t.form)
-    if not flag:
-        v = root.b.broadcast_front(v, size)
-    rank = v.type.rank
-    if not -rank <= axis < rank:
-        raise ValueError(f"vmap: out_axes {axis} for a result of rank {rank}")
-    rest = list(range(1, rank))
-    rest.insert(axis % rank, 0)
-    return wrap(root, root.b.transpose(v, rest), t.mask, ARRAY)
+        return (*result, leave_tree(root, aux, bit)) if has_aux else result
 
 
 def stop_gradient(x: Any) -> Any:
@@ -517,6 +292,23 @@ def stop_gradient(x: Any) -> Any:
     return unflatten(treedef, out)
 
 
-__all__ = ["TensorType", "dtype_of", "elementwise_grad", "grad", "grad_and_aux", "jvp",
-           "register_symbolic_grad", "result_dtype", "stop_gradient", "tensor", "value_and_grad",
-           "vjp", "vmap"]  # fmt: skip
+from .jacobians import (  # noqa: E402  (they are made of the functions above)
+    deriv,
+    hessian,
+    hessian_tensor_product,
+    hessian_vector_product,
+    jacfwd,
+    jacobian,
+    jacrev,
+    linearize,
+    make_hvp,
+    make_jvp,
+    make_vjp,
+    tensor_jacobian_product,
+)
+
+__all__ = ["ShapeDtypeStruct", "deriv", "disable_jit", "elementwise_grad", "eval_shape", "grad",
+           "grad_and_aux", "hessian", "hessian_tensor_product", "hessian_vector_product", "jacfwd",
+           "jacobian", "jacrev", "jit", "jvp", "linearize", "make_hvp", "make_ir", "make_jvp",
+           "make_vjp", "register_symbolic_grad", "stop_gradient", "tensor_jacobian_product",
+           "value_and_grad", "vjp", "vmap"]  # fmt: skip

@@ -11,9 +11,11 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from .api import register_symbolic_grad
 from .errors import DisconnectedInputError, at
+from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
-from .frontend.symbolic_notes import Recipe, here, recipes
+from .frontend.symbolic_notes import Recipe, recipes
 from .frontend.symbolic_ops import broadcast
 from .ir.build import Builder
 from .ir.core import Op, Value, reachable, serial
@@ -218,3 +220,6 @@ def disconnected_grad(x: Any) -> TensorVariable:
 
 
 consider_constant = disconnected_grad
+
+# `jitgrad.grad` of a variable is this one
+register_symbolic_grad(grad)

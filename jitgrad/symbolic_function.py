@@ -2,42 +2,30 @@
 
 from __future__ import annotations
 
+import gc
+import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from .compile import compile_ir, optimize
-from .errors import JitgradError, Loc, ShapeError, UnusedInputError, at
-from .frontend.cut import Check, cut
+from .errors import Loc, ShapeError, UnusedInputError, at
+from .frontend.cut import cut
+from .frontend.pp import dim_text
+from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
-from .frontend.symbolic_notes import here
 from .frontend.symbolic_ops import broadcast
 from .ir.build import Builder
-from .ir.core import Block, Function, Op, Value
-from .ir.dims import Dim, evaluate, symbols
+from .ir.core import Function, Op, Value
+from .ir.dims import Dim, symbols
 from .ir.interp import run
-from .passes.pipelines import pipeline
+from .passes.stabilize import stabilize_values
+from .symbolic_call import In, PythonCall, SlowCall
 
 MODES = ("FAST_RUN", "FAST_COMPILE")
-
-
-class In:
-    """An input of `function` with options.
-
-    value           what is taken where the call leaves the input out
-    name            how the call names it; the variable's name by default
-    allow_downcast  convert where precision is lost too (None: Python floats only)
-    """
-
-    def __init__(self, variable: TensorVariable, name: str | None = None, value: Any = None,
-                 allow_downcast: bool | None = None) -> None:  # fmt: skip
-        self.variable, self.value, self.allow_downcast = variable, value, allow_downcast
-        self.name = name if name is not None else variable.name
-
-    def __repr__(self) -> str:
-        return f"In({self.variable!r})"
 
 
 class FunctionGraph:
@@ -77,144 +65,21 @@ class Interpreted:
         return None if self.result == "none" else outs
 
 
-class PythonCall:
-    """A callable with attributes over a Python function."""
-
-    def __init__(self, inner: Callable[..., Any], name: str) -> None:
-        self._inner = inner
-        self.__name__ = self.__qualname__ = name
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        return self._inner(*given, **named)
-
-    def __repr__(self) -> str:
-        return f"<function {self.__name__}>"
-
-
-class _Call:
-    """The slow path of a call: arguments converted, every error named.
-
-    `target` takes arrays of exactly the inputs' dtypes and ranks, C-contiguous and aligned.
-    """
-
-    def __init__(self, name: str, ins: Sequence[In], checks: Sequence[Check],
-                 downcast: bool | None) -> None:  # fmt: skip
-        self.name, self.ins, self.checks = name, list(ins), list(checks)
-        self.types = [i.variable.value.type for i in ins]
-        self.downcast = [downcast if i.allow_downcast is None else i.allow_downcast for i in ins]
-        self.target: Callable[..., Any] = self.refuse
-        self.native = False
-
-    def refuse(self, *arrays: Any) -> Any:
-        raise JitgradError(f"{self.name} does not take arguments that fit its inputs")
-
-    def __call__(self, *given: Any, **named: Any) -> Any:
-        arrays = self.convert(given, named)
-        self.check(arrays)
-        again = len(given) == len(arrays) and all(a is g for a, g in zip(arrays, given))
-        if again and given and self.native:  # compiled code has refused just these
-            return self.refuse()
-        return self.target(*arrays)
-
-    def convert(self, given: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
-        if len(given) > len(self.ins):
-            raise TypeError(f"{self.name} takes {len(self.ins)} inputs, not {len(given)}: "
-                            f"{', '.join(map(self.label, range(len(self.ins))))}")  # fmt: skip
-        values: list[Any] = [*given, *(i.value for i in self.ins[len(given) :])]
-        names = [i.name for i in self.ins]
-        for name, value in named.items():
-            if name not in names:
-                raise TypeError(f"{self.name} has no input named {name!r}; its inputs are "
-                                f"{', '.join(map(self.label, range(len(self.ins))))}")  # fmt: skip
-            k = names.index(name)
-            if k < len(given):
-                raise TypeError(f"{self.name} got two values for its input {name!r}")
-            values[k] = value
-        out = []
-        for k, value in enumerate(values):
-            if value is None:
-                raise TypeError(f"Missing required input: {self.label(k)}, "
-                                f"{self.ins[k].variable.type}, of {self.name}")  # fmt: skip
-            out.append(self.one(k, value))
-        return out
-
-    def label(self, k: int) -> str:
-        return self.ins[k].name or f"input {k}"
-
-    def bad(self, k: int, kind: type[Exception], what: str) -> Exception:
-        """An error about one argument, with the line where the variable was made."""
-        text = f'Bad input argument "{self.label(k)}" to {self.name} at index {k} (0-based): {what}'
-        return kind(at(text, self.ins[k].variable.loc))
-
-    def one(self, k: int, value: Any) -> np.ndarray:
-        """One argument as an array of the input's dtype and rank."""
-        type_, downcast = self.types[k], self.downcast[k]
-        want = type_.dtype.np
-        array = value if value.__class__ is np.ndarray else self.array(k, value)
-        if array.dtype != want:
-            native = array.dtype.newbyteorder("=")
-            if native.kind not in "biuf":
-                raise self.bad(k, TypeError, f"expected {want.name}, got {array.dtype}")
-            loose = not isinstance(value, (np.ndarray, np.generic))
-            ok = downcast is True or np.can_cast(native, want, "safe")
-            ok = ok or (native.kind in "biu" and want.kind == "f")
-            if not ok and loose and downcast is None:
-                # Python numbers: a float fits float32; others, where their values are kept
-                ok = value.__class__ is float and want.kind == "f"
-            if not ok and loose and (want.kind == "f" or native.kind != "f" or array.size == 0):
-                with np.errstate(all="ignore"):
-                    made = array.astype(want)
-                ok = bool(np.all((made == array) | (made != made))) and want.kind != "b"
-            if not ok:
-                raise self.bad(k, TypeError, f"expected {want.name}, got {native.name}, which "
-                               f"loses precision or kind; convert it by .astype({want.name!r}), or "
-                               "give function allow_input_downcast=True")  # fmt: skip
-        if array.ndim != len(type_.shape):
-            what = f"expected {len(type_.shape)}, got {array.ndim} with shape {array.shape}"
-            raise self.bad(k, ShapeError, f"Wrong number of dimensions: {what}")
-        with np.errstate(all="ignore"):
-            out = np.require(array, want, ["C", "A"])
-        return out if out.ndim == array.ndim else out.reshape(array.shape)
-
-    def array(self, k: int, value: Any) -> np.ndarray:
-        if isinstance(value, TensorVariable):
-            raise self.bad(k, TypeError, "expected an array-like object, but found a variable: "
-                           "maybe you are trying to call a function on a (possibly shared) "
-                           "variable instead of a number?")  # fmt: skip
-        try:
-            return np.asarray(value)
-        except ValueError as err:
-            raise self.bad(k, TypeError, f"it is no array: {err}") from None
-
-    def check(self, arrays: Sequence[np.ndarray]) -> None:
-        """Raise where sizes contradict the inputs' types or the graph."""
-        env: dict[str, int] = {}
-        later = []
-        for k, (t, a) in enumerate(zip(self.types, arrays)):
-            for axis, (d, size) in enumerate(zip(t.shape, a.shape)):
-                if d.__class__ is Dim:
-                    if len(symbols(d)) == 1 and repr(d) in symbols(d):
-                        env.setdefault(repr(d), size)
-                    later.append((k, axis, d, size))
-                elif d != size:
-                    raise self.bad(k, ShapeError, f"its shape is {a.shape}, but axis {axis} "
-                                   + (f"is broadcastable: its size is 1, not {size}" if d == 1
-                                      else f"must have size {d}"))  # fmt: skip
-        for k, axis, d, size in later:
-            if symbols(d) <= env.keys() and evaluate(d, env) != size:
-                raise self.bad(k, ShapeError, f"its shape is {arrays[k].shape}, but axis {axis} "
-                               f"must have size {evaluate(d, env)}")  # fmt: skip
-        for c in self.checks:
-            if symbols(c.lhs) | symbols(c.rhs) <= env.keys() and c.fails(env):
-                raise c.error(env)
-
-
 def stabilize(ops: Sequence[Op], value: Value) -> Value:
-    """`value` of a graph in the air, after the passes that come before differentiation."""
-    inside = {id(r) for op in ops for r in op.results}
-    outside = {id(v): v for op in ops for v in op.operands if id(v) not in inside}
-    fn = Function("cost", Block([*outside.values()], ops, [value]))
-    return pipeline("primal").run(fn).results[0]
+    """`value` of a graph in the air, made by `ops`, after the rules that go before derivatives."""
+    return stabilize_values(ops, [value])[0]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Reference cycles are not looked for meanwhile: a compile makes many objects that all stay."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 def function(
@@ -269,9 +134,33 @@ def function(
                 "duplicate variables in the inputs list.", loc))  # fmt: skip
     keys, wanted, result = _outputs(outputs, loc)
     title = name or "function"
-    made = cut(title, values, wanted, _givens(givens, loc), stabilize)
-    _unused(ins, made.used, on_unused_input or "raise", loc)
-    slow = _Call(title, ins, made.checks, allow_input_downcast)
+    with _no_collection():
+        return _compiled(ins, keys, wanted, result, _givens(givens, loc), title, mode,
+                         on_unused_input or "raise", allow_input_downcast, loc)  # fmt: skip
+
+
+def _compiled(
+    ins: list[In],
+    keys: list | None,
+    wanted: list[Value],
+    result: str,
+    givens: list[tuple[Value, Value]],
+    title: str,
+    mode: str | None,
+    on_unused_input: str,
+    allow_input_downcast: bool | None,
+    loc: Loc | None,
+) -> Any:
+    values = [i.variable.value for i in ins]
+    for i in ins:
+        for d in i.variable.value.type.shape:
+            if d.__class__ is Dim and repr(d) not in symbols(d):
+                raise TypeError(at(f"input {i.variable!r} has a size computed from another "
+                                   f"variable's, {dim_text(d)}: make that variable the input, or "
+                                   "replace this one by givens", loc))  # fmt: skip
+    made = cut(re.sub(r"\W", "_", title), values, wanted, givens, stabilize)
+    _unused(ins, made.used, on_unused_input, loc)
+    slow = SlowCall(title, ins, made.checks, allow_input_downcast)
     compiled: Any
     if mode == "FAST_COMPILE":
         compiled = Interpreted(made.fn, title, result, slow)
@@ -286,12 +175,11 @@ def function(
     if keys is not None:
         call = PythonCall(_named(call, keys), title)
     call.maker = Maker(compiled)
-    call.name = name
-    call.checks = made.checks
+    call.name = title
     return call
 
 
-def _accept(slow: _Call) -> list[int]:
+def _accept(slow: SlowCall) -> list[int]:
     """What compiled code takes for each input without asking: not the floats that lose digits."""
     from .llvm.entry import ACCEPT_FLOAT
     from .runtime.native import accepts
@@ -311,7 +199,7 @@ def _named(call: Callable[..., Any], keys: Sequence[Any]) -> Callable[..., dict]
     return give
 
 
-def _explained(call: Callable[..., Any], slow: _Call) -> Callable[..., Any]:
+def _explained(call: Callable[..., Any], slow: SlowCall) -> Callable[..., Any]:
     def give(*given: Any, **named: Any) -> Any:
         try:
             return call(*given, **named)
@@ -378,7 +266,7 @@ def _unused(ins: Sequence[In], used: Sequence[bool], how: str, loc: Loc | None) 
             "completely, use on_unused_input='ignore'."
         )
         if how == "warn":
-            warnings.warn(message, stacklevel=3)
+            warnings.warn(message, stacklevel=4)
         else:
             raise UnusedInputError(at(message, loc))
 
@@ -399,3 +287,6 @@ def evaluate_variable(variable: TensorVariable, inputs: Mapping[Any, Any] | None
     if f is None:
         f = variable._cache[key] = function(list(key), variable)
     return f(*given.values())
+
+
+__all__ = ["In", "evaluate_variable", "function"]

@@ -16,12 +16,14 @@ from ..errors import DTypeError, ShapeError, TraceError, at
 from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike
+from ..ir.ops import TABLE
 from ..ir.ops.base import OpDef
 from ..ir.types import BOOL, F64, I64, DType, dtype_of, scalar, tensor
 from .source import here
 from .trace import ARRAY, SCALAR, WEAK, Root, Size, Tracer, as_number, current, dim_of, leaked, wrap
 
 _BOOL0, _I640, _F640 = scalar(BOOL), scalar(I64), scalar(F64)
+_CONSTANT = TABLE["constant"]
 PYTHON = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 _DEFAULT = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(float),
             complex: np.dtype(complex)}  # fmt: skip
@@ -284,6 +286,10 @@ class Elementwise:
             v = a.value
             mask |= a.mask
             weak = weak and a.form == WEAK
+            op = v.op
+            if op is not None and op.opdef is _CONSTANT and op.attrs["value"].__class__ in _DEFAULT:
+                values.append(root.const(op.attrs["value"], tensor(kind, shape)))
+                continue
             if v.type.dtype is not kind:
                 v = b.cast(v, kind)
             values.append(v if v.type.shape == shape else spread(root, v, shape))

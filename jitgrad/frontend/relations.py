@@ -104,7 +104,8 @@ def _check(op: Op, lhs: DimLike, cmp: str, rhs: DimLike) -> Check:
                 note, loc = found
                 break
     if note is None:
-        note = Note(op.opdef.name, (), text=f"{op.opdef.name}: sizes do not fit")
+        what = "an empty axis has none" if op.opdef.family == "reduce" else "sizes do not fit"
+        note = Note(op.opdef.name, (), text=f"{op.opdef.name}: {what}")
     values = [r() for r in note.operands]
     if any(v is None for v in values):
         return Check(lhs, cmp, rhs, loc, note._replace(places=(), operands=()))

@@ -21,7 +21,8 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, symbol
 from ..ir.types import DType, dtype_of
-from .symbolic_notes import here, owners
+from .source import here
+from .symbolic_notes import owners
 
 _KINDS = {(): "scalar", (False,): "vector", (False, False): "matrix", (True, False): "row",
           (False, True): "col"}  # fmt: skip

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable
 from typing import NamedTuple
 from weakref import WeakKeyDictionary, ref
@@ -11,8 +9,6 @@ from weakref import WeakKeyDictionary, ref
 from ..errors import Loc
 from ..ir.core import Value
 from ..ir.dims import Dim
-
-_HOME = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 # Which variable brings a dim symbol, and on which axis: for messages and for `pp`.
 owners: WeakKeyDictionary[Dim, tuple[ref[Value], int]] = WeakKeyDictionary()
@@ -61,14 +57,3 @@ class Recipe:
 
 # The gradients that `grad` built on raw graphs: value -> recipe and position in its `wrt`.
 recipes: WeakKeyDictionary[Value, tuple[Recipe, int]] = WeakKeyDictionary()
-
-
-def here() -> Loc | None:
-    """The line of the nearest caller outside the package."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        code = frame.f_code
-        if not code.co_filename.startswith(_HOME):
-            return Loc(code.co_filename, frame.f_lineno, code.co_name)
-        frame = frame.f_back  # type: ignore[assignment]
-    return None

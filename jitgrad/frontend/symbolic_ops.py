@@ -14,8 +14,9 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, floordiv, mod
 from ..ir.types import BOOL, DTYPES, F64, DType, dtype_of, tensor
+from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_notes import Note, dim_notes, here, notes
+from .symbolic_notes import Note, dim_notes, notes
 
 _SCALARS = (bool, int, float)  # Python's own: weak, they take the dtype of what they meet
 _FLOAT_ONLY = frozenset(("div", "pow", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh",

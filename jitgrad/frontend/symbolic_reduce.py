@@ -10,8 +10,8 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import DimLike, product
 from ..ir.types import BOOL, F64, tensor
+from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_notes import here
 from .symbolic_ops import elemwise
 
 

@@ -13,8 +13,9 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, floordiv, product
 from ..ir.types import I64, dtype_of, tensor
+from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_notes import Note, here, notes
+from .symbolic_notes import Note, notes
 from .symbolic_ops import _common, as_dim, cast, is_number, match
 
 

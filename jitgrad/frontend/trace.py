@@ -34,6 +34,7 @@ FUNCTIONS: dict[str, Callable[..., Any]] = {}
 class _State(threading.local):
     root: Root | None = None
     disabled: bool = False
+    interpret: bool = False
 
 
 state = _State()

@@ -60,6 +60,21 @@ def parse_function(text: str) -> Function:
     return list(parse_module(text).values())[-1]
 
 
+def parse_type_list(text: str) -> list[TensorType]:
+    """Types with commas between them.
+
+    >>> parse_type_list("f64[n, 2*n], bool")
+    [f64[n, 2*n], bool]
+    """
+    parser = _Parser(text)
+    out: list[TensorType] = []
+    while parser.pos < len(text):
+        if out:
+            parser.need(",")
+        out.append(parser.type())
+    return out
+
+
 class _Parser:
     def __init__(self, text: str) -> None:
         self.text = text
@@ -205,7 +220,7 @@ class _Parser:
             self.fail(f"%{name} is defined twice", pos)
         self.names.add(name)
         self.scopes[-1][name] = v
-        if not name[0].isdigit():
+        if not name[0].isdecimal():
             v.name = name
 
     def use(self) -> Value:

@@ -99,6 +99,8 @@ class Program:
             ins = [self.dense(v) for v in op.operands]
             if name == "matmul" and library.uses_blas(op, self.blas):
                 out.steps.append(Step("blas", op, ins, op.results))
+            elif name == "cumsum" and op.attrs["axis"] == op.result.type.rank - 1:
+                out.steps.append(Step("running", op, ins, op.results))
             elif name in ("cond", "scan"):
                 step = Step(name, op, ins, op.results)
                 step.regions = [self._steps(r) for r in op.regions]

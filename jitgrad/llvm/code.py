@@ -80,8 +80,13 @@ class Code:
         self.stack = [self.root]
         self.syms: dict[str, Operand] = {}
         self.exprs: dict[Terms, Operand] = {}
+        self.ends: list[str] = []  # blocks behind the last `ret`
         self._count = 0
         self._labels = 0
+
+    def number_from(self, other: Code) -> None:
+        """Go on with the other's names, in the same function."""
+        self._count, self._labels = other._count, other._labels
 
     # -- text -------------------------------------------------------------------------------------
 

@@ -13,7 +13,7 @@ from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, symbol
 from ..ir.ops.kernel import MONOIDS
 from .access import AccessCode, Buffer, Item
-from .code import Operand, Scope, Unit
+from .code import Code, Operand, Scope, Unit
 from .reduce import BLOCK, STEPS, Carry, States, carry, first_states
 from .scalar import emitter
 from .text import const, vec
@@ -29,23 +29,37 @@ class KernelFunction(NamedTuple):
     fails: bool
 
 
-class Kernel(AccessCode):
-    """The emitter of one kernel."""
+class Host(NamedTuple):
+    """The function that takes a kernel in: its code, the buffers' pointers, values of symbols."""
 
-    def __init__(self, unit: Unit, op: Op, strided: Sequence[bool]) -> None:
+    code: Code
+    pointers: Sequence[str]
+    resolve: Callable[[str], str]
+
+
+class Kernel(AccessCode):
+    """The emitter of one kernel; with a `host`, into that function's text instead of its own."""
+
+    def __init__(
+        self, unit: Unit, op: Op, strided: Sequence[bool], host: Host | None = None
+    ) -> None:
         super().__init__(unit)
         (body,) = op.regions
+        self.host = host
+        if host is not None:
+            self.number_from(host.code)
+            self.root.block = host.code.cur.block
         self.arguments: dict[str, str] = {}
         self.fails = False
         self.again = False  # a second copy of a body: what was hoisted is there already
-        self.ends: list[str] = []  # error blocks
         self.loops: list[dict[str, Any]] = []  # for the report
         reads = len(op.operands)
         for k, p in enumerate(body.params):
             strides = None
             if k < reads and strided[k] and p.type.shape:
                 strides = tuple([symbol(f"@{k}.{j}") for j in range(p.type.rank)])
-            self.buffers[id(p)] = Buffer(f"%b{k}", p.type, strides, k >= reads)
+            name = f"%b{k}" if host is None else host.pointers[k]
+            self.buffers[id(p)] = Buffer(name, p.type, strides, k >= reads)
         self.count = len(body.params)
         self.run(body.ops)
 
@@ -62,9 +76,22 @@ class Kernel(AccessCode):
         self.unit.functions.append("\n".join(lines))
         return KernelFunction(name, tuple(self.arguments), self.fails)
 
+    def blend(self) -> None:
+        """Hand the text over to the host."""
+        assert self.host is not None
+        code = self.host.code
+        code.number_from(self)
+        code.cur.lines += self.root.lines
+        code.cur.block = self.root.block
+        code.ends += self.ends
+
     def symbol(self, name: str) -> Operand:
         hit = self.syms.get(name)
-        if hit is None:  # a dim: an argument
+        if hit is None and self.host is not None:
+            self.host.code.number_from(self)
+            hit = self.syms[name] = (self.host.resolve(name), self.root)
+            self.number_from(self.host.code)
+        elif hit is None:  # a dim: an argument
             arg = self.arguments[name] = f"%n{len(self.arguments)}"
             hit = self.syms[name] = (arg, self.root)
         return hit

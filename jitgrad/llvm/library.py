@@ -12,11 +12,13 @@ from ..ir.build import Builder
 from ..ir.core import Block, Op, Value
 from ..ir.dims import Dim, DimLike, product, symbol
 from ..ir.types import BOOL, TensorType, tensor
+from .text import DTYPES
 
 if TYPE_CHECKING:
     from .buffers import Step
     from .lower import Core
 
+ROWS = 4  # of a product that are made together
 SMALL = 16  # a product whose dims are all static and at most this is made in line
 
 
@@ -34,6 +36,8 @@ class _Nest:
     def emit(self, name: str, *operands: Value, regions: tuple = (), **attrs: Any) -> Any:
         op = self.b.op(name, *operands, regions=regions, **attrs)
         self.ops.append(op)
+        if len(op.results) > 1:
+            return op.results
         return op.results[0] if op.results else None
 
     def const(self, value: Any, type_: TensorType) -> Value:
@@ -59,7 +63,7 @@ class _Nest:
     def loops(
         self,
         extents: Sequence[DimLike],
-        body: Callable[[tuple[DimLike, ...]], None],
+        body: Callable[[tuple[DimLike, ...]], Any],
         vector: bool = True,
         index: tuple[DimLike, ...] = (),
     ) -> None:
@@ -105,17 +109,38 @@ def matmul(op: Op) -> Op:
     k = x.type.shape[-2 if ta else -1]
     dots = tb and not ta and (k.__class__ is Dim or k >= SMALL)  # type: ignore[operator]
 
-    def element(i: tuple[DimLike, ...]) -> None:
-        *front, row, col = i
-
-        def product_of(j: DimLike) -> Sequence[Value]:
-            a = nest.emit("load", x, index=(*front, j, row) if ta else (*front, row, j))
+    def rows(front: tuple[DimLike, ...], first: DimLike, count: int, col: DimLike) -> None:
+        def products(j: DimLike) -> Sequence[Value]:
             c = nest.emit("load", y, index=(*front, col, j) if tb else (*front, j, col))
-            return (nest.emit("mul", a, c),)
+            out = []
+            for r in range(count):
+                row = first + r
+                a = nest.emit("load", x, index=(*front, j, row) if ta else (*front, row, j))
+                out.append(nest.emit("mul", a, c))
+            return out
 
-        nest.emit("store", nest.loop(k, product_of, dots, ("sum",)), out, index=i)
+        made = nest.loop(k, products, dots, ("sum",) * count)
+        for r, v in enumerate(made if count > 1 else (made,)):
+            nest.emit("store", v, out, index=(*front, first + r, col))
 
-    nest.loops((*batch, m, n), element, not dots)
+    def groups(front: tuple[DimLike, ...]) -> Sequence[Value]:
+        if dots:
+            nest.loops((m, n), lambda i: rows(front, i[0], 1, i[1]), vector=False)
+            return ()
+        # rows in groups, which share the loads of the other operand
+        if m.__class__ is Dim or m >= ROWS:  # type: ignore[operator]
+            nest.loops((m // ROWS, n), lambda i: rows(front, ROWS * i[0], ROWS, i[1]))
+        left = m % ROWS
+        if isinstance(left, Dim):
+            nest.loops((left, n), lambda i: rows(front, m // ROWS * ROWS + i[0], 1, i[1]))
+        elif left:
+            nest.loops((n,), lambda i: rows(front, m - left, left, i[0]))
+        return ()
+
+    if batch:
+        nest.loops(batch, groups, vector=False)
+    else:
+        groups(())
     return nest.kernel()
 
 
@@ -239,12 +264,40 @@ def blas_product(core: Core, step: Step) -> None:
         one(x, y, z)
         return
 
-    def body(i: str) -> None:
+    def body(i: str, _: list[str]) -> list[str]:
         sizes = [m * k, k * n, m * n]
         at = [core.offset(p, i, size * (out.dtype.bits // 8)) for p, size in zip((x, y, z), sizes)]
         one(*at)
+        return []
 
     core.count(core.dim(product(batch)), body)
+
+
+def running_sum(core: Core, step: Step) -> None:
+    """`cumsum` along the last axis: the sum stays in a register."""
+    type_ = step.outs[0].type
+    dtype = type_.dtype
+    t = DTYPES[dtype.name]
+    x, y = core.pointer(step.ins[0]), core.pointer(step.outs[0])
+    n = type_.shape[-1]
+    add, first = ("fadd", "-0.0") if dtype.is_float else ("add", "0")  # -0.0 + -0.0 is -0.0
+
+    def row(r: str, _: list[str]) -> list[str]:
+        base = core.ins(f"mul i64 {r}, {core.dim(n)}")
+
+        def element(i: str, sums: list[str]) -> list[str]:
+            at = core.ins(f"add i64 {base}, {i}")
+            source = core.ins(f"getelementptr {t}, ptr {x}, i64 {at}")
+            value = core.ins(f"load {t}, ptr {source}, align {dtype.np.itemsize}")
+            total = core.ins(f"{add} {t} {sums[0]}, {value}")
+            target = core.ins(f"getelementptr {t}, ptr {y}, i64 {at}")
+            core.line(f"store {t} {total}, ptr {target}, align {dtype.np.itemsize}")
+            return [total]
+
+        core.count(core.dim(n), element, [(t, first)])
+        return []
+
+    core.count(core.dim(product(type_.shape[:-1])), row)
 
 
 def _at_least_one(core: Core, d: str) -> str:

@@ -11,7 +11,7 @@ from ..ir.dims import DimLike, product
 from . import control, library
 from .buffers import Program, Step, Steps, aligned, bytes_of, static
 from .code import Code, ErrorSite, Operand, Unit
-from .kernel import Kernel
+from .kernel import Host, Kernel
 from .target import Target
 from .vecmath import MathLibrary
 
@@ -96,7 +96,8 @@ class Entry(Code):
     def define(self, head: str) -> None:
         """Write the function into the unit."""
         text = [f"define i32 {head} nounwind {self.unit.target.attributes} {{", "entry:"]
-        self.unit.functions.append("\n".join([*text, *self.root.lines, "  ret i32 0", "}", ""]))
+        text += [*self.root.lines, "  ret i32 0", *self.ends, "}", ""]
+        self.unit.functions.append("\n".join(text))
 
     def put(self, values: Sequence[str]) -> None:
         """Fill the error record."""
@@ -196,17 +197,26 @@ class Core(Entry):
         n = self.dim(size)
         self.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {to}, ptr {at}, i64 {n}, i1 false)")
 
-    def count(self, n: str, body: Callable[[str], None]) -> None:
-        """A loop around straight-line code: `body(i)` for i below n."""
+    def count(
+        self,
+        n: str,
+        body: Callable[[str, list[str]], list[str]],
+        carries: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        """A plain loop: `body(i, carried)` for i below n gives what the next step gets as carried;
+        `carries` are the types and first values."""
         loop, done, came = self.fresh("each"), self.fresh("done"), self.cur.block
         scope = self.push(loop)
         i, j = self.tmp(), self.tmp()
-        body(i)
+        names = [self.tmp() for _ in carries]
+        following = body(i, names)
         self.pop()
         some = self.ins(f"icmp sgt i64 {n}, 0")
         self.line(f"br i1 {some}, label %{loop}, label %{done}")
         self.cur.lines.append(scope.lines[0])
         self.line(f"{i} = phi i64 [ 0, %{came} ], [ {j}, %{scope.block} ]")
+        for name, (t, first), back in zip(names, carries, following):
+            self.line(f"{name} = phi {t} [ {first}, %{came} ], [ {back}, %{scope.block} ]")
         self.cur.lines += scope.lines[1:]
         self.line(f"{j} = add i64 {i}, 1")
         more = self.ins(f"icmp slt i64 {j}, {n}")
@@ -228,15 +238,19 @@ class Core(Entry):
 
     def kernel(self, step: Step) -> None:
         strided = [id(v) in self.strides for v in step.ins]
+        (body,) = step.op.regions
+        if not any(op.regions for op in body.ops):  # no loop: not worth a call
+            pointers = [self.pointer(v) for v in (*step.ins, *step.outs)]
+            host = Host(self, pointers, lambda name: self.stride_or_dim(name, step.ins))
+            emitter = Kernel(self.unit, step.op, strided, host)
+            emitter.blend()
+            self.unit.report.append(_report(f"k{len(self.unit.report)}", step, emitter))
+            return
         emitter = Kernel(self.unit, step.op, strided)
         made = emitter.finish(f"k{len(self.unit.report)}")
         self.unit.report.append(_report(made.name, step, emitter))
         args = [f"ptr {self.pointer(v)}" for v in (*step.ins, *step.outs)]
-        for s in made.symbols:
-            if s[0] == "@":
-                k, j = s[1:].split(".")
-                s = self.strides[id(step.ins[int(k)])][int(j)]
-            args.append(f"i64 {self.symbol(s)[0]}")
+        args += [f"i64 {self.stride_or_dim(s, step.ins)}" for s in made.symbols]
         if not made.fails:
             self.line(f"call void @{made.name}({', '.join(args)})")
             return
@@ -247,6 +261,13 @@ class Core(Entry):
         self.label(fail)
         self.line(f"ret i32 {status}")
         self.label(ok)
+
+    def stride_or_dim(self, name: str, ins: Sequence[Value]) -> str:
+        """A kernel's symbol as an i64: a dim, or a stride of one of its operands."""
+        if name[0] == "@":
+            k, j = name[1:].split(".")
+            name = self.strides[id(ins[int(k)])][int(j)]
+        return self.symbol(name)[0]
 
     def constant(self, step: Step) -> None:
         data = library.constant_data(step.op)
@@ -268,6 +289,7 @@ class Core(Entry):
 _STEPS: dict[str, Callable[[Core, Step], None]] = {
     "kernel": Core.kernel,
     "blas": library.blas_product,
+    "running": library.running_sum,
     "constant": Core.constant,
     "guard": Core.guard,
     "cond": control.cond,

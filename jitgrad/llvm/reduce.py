@@ -37,10 +37,10 @@ class Carry:
         self.neutral = [const(d.name, lanes, f(d)) for d, f in zip(dtypes, self.monoid.init)]
         self.slots = [(vec(d.name, lanes), z, False) for d, z in zip(dtypes, self.neutral)]
 
-    def step(self, state: Sequence[str], new: Sequence[str], mask: str | None) -> list[str]:
+    def step(self, state: list[str], new: list[str], mask: str | None) -> list[str]:
         return self.combine(state, self.masked(new, mask), self.lanes)
 
-    def masked(self, new: Sequence[str], mask: str | None) -> list[str]:
+    def masked(self, new: list[str], mask: str | None) -> list[str]:
         """The neutral in lanes that do not take part."""
         if mask is None:
             return list(new)
@@ -50,7 +50,7 @@ class Carry:
             for v, (t, _, _), z in zip(new, self.slots, self.neutral)
         ]
 
-    def fold(self, state: Sequence[str]) -> list[str]:
+    def fold(self, state: list[str]) -> list[str]:
         return list(state)
 
     def combine(self, a: Sequence[str], b: Sequence[str], lanes: int) -> list[str]:
@@ -62,10 +62,10 @@ class Carry:
             for t, d in zip(self.monoid.combine, self.dtypes)
         ]
 
-    def finish(self, state: Sequence[str], keep: bool) -> list[str]:
+    def finish(self, state: list[str], keep: bool) -> list[str]:
         return list(state) if keep else self.across(state)
 
-    def fewer(self, state: Sequence[str], lanes: int) -> list[str]:
+    def fewer(self, state: list[str], lanes: int) -> list[str]:
         """The state in fewer lanes."""
         c, n = self.c, self.lanes
         out = list(state)
@@ -81,7 +81,7 @@ class Carry:
     def _two(self, a: list[str], b: list[str], lanes: int) -> list[str]:
         return self.combine(a, b, lanes)
 
-    def across(self, state: Sequence[str]) -> list[str]:
+    def across(self, state: list[str]) -> list[str]:
         """All lanes combined, halving them log2(lanes) times."""
         c, n = self.c, self.lanes
         out = list(state)
@@ -101,12 +101,12 @@ class FloatSum(Carry):
         t, zero, _ = self.slots[0]
         self.slots = [(t, zero, True), (t, zero, False), (t, zero, False)]
 
-    def step(self, state: Sequence[str], new: Sequence[str], mask: str | None) -> list[str]:
+    def step(self, state: list[str], new: list[str], mask: str | None) -> list[str]:
         (x,) = self.masked(new, mask)
         t = self.slots[0][0]
         return [self.c.ins(f"fadd {t} {state[0]}, {x}"), state[1], state[2]]
 
-    def fold(self, state: Sequence[str]) -> list[str]:
+    def fold(self, state: list[str]) -> list[str]:
         return [self.slots[0][1], *self._exact(state[0], state[1], state[2], self.lanes)]
 
     def _two(self, a: list[str], b: list[str], lanes: int) -> list[str]:
@@ -124,7 +124,7 @@ class FloatSum(Carry):
         error = c.ins(f"fadd {t} {error}, {c.ins(f'fadd {t} {lost}, {more}')}")
         return [s, error]
 
-    def finish(self, state: Sequence[str], keep: bool) -> list[str]:
+    def finish(self, state: list[str], keep: bool) -> list[str]:
         c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
         _, total, error = state
         best = c.ins(f"fadd {t} {total}, {error}")
@@ -143,7 +143,7 @@ class Extreme(Carry):
         self.slots = [(t, first, False), (t, const(dtypes[0].name, lanes, 0), False)]
         self.wins = "ogt" if name == "max" else "olt"
 
-    def step(self, state: Sequence[str], new: Sequence[str], mask: str | None) -> list[str]:
+    def step(self, state: list[str], new: list[str], mask: str | None) -> list[str]:
         (x,) = self.masked(new, mask)
         c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
         wins = c.ins(f"fcmp {self.wins} {t} {x}, {state[0]}")
@@ -158,11 +158,31 @@ class Extreme(Carry):
         return [c.ins(f"select {m} {wins}, {t} {b[0]}, {t} {a[0]}"),
                 c.ins(f"select {m} {nan}, {t} {b[1]}, {t} {a[1]}")]  # fmt: skip
 
-    def finish(self, state: Sequence[str], keep: bool) -> list[str]:
+    def finish(self, state: list[str], keep: bool) -> list[str]:
         c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
         nan = c.ins(f"fcmp uno {t} {state[1]}, {state[1]}")
         best = c.ins(f"select {m} {nan}, {t} {state[1]}, {t} {state[0]}")
         return [best] if keep else self.across([best])
+
+
+class ArgMax(Carry):
+    """The first largest element's value and index; NaN counts as larger than all."""
+
+    def step(self, state: list[str], new: list[str], mask: str | None) -> list[str]:
+        # A step's value comes later than the carry's: no ties to decide, unlike across lanes. An
+        # untouched carry loses, even to the lowest value there is.
+        c, n = self.c, self.lanes
+        (x, at), (best, where) = self.masked(new, mask), state
+        (t, _, _), (i, untouched, _) = self.slots
+        m, kind = vec("bool", n), self.dtypes[0].kind
+        if kind == "f":
+            wins = c.ins(f"fcmp ugt {t} {x}, {best}")
+            wins = c.ins(f"and {m} {wins}, {c.ins(f'fcmp ord {t} {best}, {best}')}")
+        else:
+            wins = c.ins(f"icmp {'sgt' if kind == 'i' else 'ugt'} {t} {x}, {best}")
+        wins = c.ins(f"or {m} {wins}, {c.ins(f'icmp eq {i} {where}, {untouched}')}")
+        return [c.ins(f"select {m} {wins}, {t} {x}, {t} {best}"),
+                c.ins(f"select {m} {wins}, {i} {at}, {i} {where}")]  # fmt: skip
 
 
 def first_states(carries: Sequence[Carry]) -> States:
@@ -172,6 +192,8 @@ def first_states(carries: Sequence[Carry]) -> States:
 
 def carry(code: Code, name: str, dtypes: list[DType], lanes: int, long: bool) -> Carry:
     """The state of monoid `name`; `long` where blocks pay."""
+    if name == "argmax":
+        return ArgMax(code, name, dtypes, lanes)
     if dtypes[0].is_float:
         if name == "sum" and long:
             return FloatSum(code, name, dtypes, lanes)

@@ -119,7 +119,8 @@ def fold_op(op: Op, limit: int = 64) -> Value | None:
 def _array(value: Any, type_: TensorType) -> np.ndarray:
     if value.__class__ is np.ndarray:
         return value
-    return np.full(type_.shape, value, type_.dtype.np)
+    shape: Any = type_.shape  # static here
+    return np.full(shape, value, type_.dtype.np)
 
 
 def _one_sign(a: np.ndarray) -> bool:

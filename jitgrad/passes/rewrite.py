@@ -87,10 +87,10 @@ class Rewriter:
         """The block rewritten; itself where nothing changed."""
         if any(p.op is not None for p in block.params):  # cut out of a graph: see `rewrite_graph`
             before = sum(self.fired.values())
-            results = rewrite_graph(block.ops, block.results, self)
+            made = rewrite_graph(block.ops, block.results, self)
             if before == sum(self.fired.values()):
                 return block
-            return Block(block.params, reachable(results, block.params), results)
+            return Block(block.params, reachable(made, block.params), made)
         env: dict[Value, Value] = {}
         ops = self.walk(block.ops, env)
         results = tuple([env.get(v, v) for v in block.results])
@@ -232,8 +232,12 @@ def rewrite_graph(ops: Sequence[Op], results: Sequence[Value], rewriter: Rewrite
     Rules do not see what made a value from outside: it may be one to differentiate by.
     """
     inside = {v for op in ops for v in op.results}
-    outside = {v: Value(v.type, name=v.name)
-               for op in ops for v in op.operands if v.op is not None and v not in inside}  # fmt: skip
+    outside = {
+        v: Value(v.type, name=v.name)
+        for op in ops
+        for v in op.operands
+        if v.op is not None and v not in inside
+    }
     if outside:
         ops, results = substituted(ops, results, outside)
     env: dict[Value, Value] = {}

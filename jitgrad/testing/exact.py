@@ -94,4 +94,3 @@ def _exact_value(
             except NotExact:
                 slack += abs(value)
         return value, float(slack) if slack < mpmath.mpf(10) ** 300 else float("inf")
-

@@ -6,7 +6,7 @@ The reference is numerical: central differences at three step sizes, extrapolate
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ from ..ir.interp import run
 from ..ir.ops import OpDef
 from ..ir.ops.base import Case
 from ..ir.types import BOOL, F64, I64, TensorType, dtype_of, tensor
-from ..transforms import jvp, vjp
+from ..transforms import jvp, pullback, vjp
 
 Arrays = list[np.ndarray]
 
@@ -89,6 +89,25 @@ def check_derivatives(
         more = {"order": order - 1, "seed": seed + 1, "rtol": 10 * rtol, "atol": 10 * atol, "h": h}
         check_derivatives(forward, [*args, *along], **more)  # type: ignore[arg-type]
         check_derivatives(reverse, [*args, *cts], **more)  # type: ignore[arg-type]
+
+
+def gradient(build: Callable[..., Value], *arrays: Any, order: int = 1) -> list[np.ndarray]:
+    """Gradients of `sum(build(b, *values))` by each of `arrays`, in float64.
+
+    With `order` 2 and up, of the sum of the gradient by the first array, and so on.
+
+    >>> gradient(lambda b, x: b("exp", x), [0.0, 0.0])
+    [array([1., 1.])]
+    """
+    b = Builder()
+    params = [Value(tensor(F64, np.shape(a)), name=f"x{i}") for i, a in enumerate(arrays)]
+    out = build(b, *params)
+    for _ in range(order):
+        total = b.sum(out, range(out.type.rank))
+        grads = pullback([total], [b.const(1, total.type)], params)
+        found = [b.zeros(p.type) if g is None else g for p, g in zip(params, grads)]
+        out = found[0]
+    return list(run(function("gradient", params, found), [np.asarray(a, float) for a in arrays]))
 
 
 # -- examples of every row ------------------------------------------------------------------------

@@ -57,65 +57,160 @@ def _two(b: Builder, v: Value) -> Value:
 
 
 # -- canonical forms ------------------------------------------------------------------------------
-_example("drop-spelling", V, lambda b, x: b.mul(b.const(2, x.type, "2"), x),
-         lambda b, x: b.mul(_two(b, x), x))
-_example("drop-spelling", "f64[2]",
-         lambda b, x: b.mul(b.const(np.array([2.0, 2.0]), x.type), x),
-         lambda b, x: b.mul(b.const(np.array([0.0, -0.0]), x.type), x))
-_example("constant-first", V, lambda b, x: b.mul(x, _two(b, x)),
-         lambda b, x: b("sub", x, _two(b, x)))
-_example("splat-through", V, lambda b, x: b.mul(x, b.broadcast(b.const(2, tensor(F64, ())), (n,), ())),
-         lambda b, x: b.mul(x, b("pad", b.const(2, tensor(F64, (1,))), b.const(3, tensor(F64, ())),
-                                 lo=(0,), hi=(n - 1,), interior=(0,))))
-_example("fill-broadcast", (V, "f64"), lambda b, x, y: b("fill", x, y),
-         lambda b, x, y: b.broadcast(y, (n,), ()))
-_example("static-dim", "f64", lambda b, x: b.mul(x, b.cast(b("dim", expr=3), F64)),
-         lambda b, x: b.sum(b.mul(x, b.broadcast(b.cast(b("dim", expr=n), F64), (n,), ())), (0,)), V)
-_example("broadcast-same", V, lambda b, x: b("broadcast", x, shape=(n,), dims=(0,)),
-         lambda b, x: b("broadcast", x, shape=(2, n), dims=(1,)))
-_example("broadcast-broadcast", V,
-         lambda b, x: b.broadcast(b.broadcast(x, (n, 3), (0,)), (2, n, 3), (1, 2)),
-         lambda b, x: b.broadcast(b("exp", b.broadcast(x, (n, 3), (0,))), (2, n, 3), (1, 2)))
-_example("broadcast-is-reshape", V, lambda b, x: b.broadcast(x, (1, n, 1), (1,)),
-         lambda b, x: b.broadcast(x, (1, n, 2), (1,)))
-_example("broadcast-squeeze", "f64[n, 1]", lambda b, x: b.broadcast(x, (n, 4), (0, 1)),
-         lambda b, x: b.broadcast(x, (n, 4), (0,)), V)
-_example("reshape-same", V, lambda b, x: b("reshape", x, shape=(n,)),
-         lambda b, x: b("reshape", x, shape=(n, 1)))
-_example("reshape-reshape", S, lambda b, x: b.reshape(b.reshape(x, (12,)), (6, 2)),
-         lambda b, x: b.reshape(b("exp", b.reshape(x, (12,))), (6, 2)))
-_example("reshape-broadcast", V,
-         lambda b, x: b.reshape(b.broadcast(x, (n, 3), (0,)), (n, 1, 3)),
-         lambda b, x: b.reshape(b.broadcast(x, (n, 3), (0,)), (3 * n,)))
+_example(
+    "drop-spelling",
+    V,
+    lambda b, x: b.mul(b.const(2, x.type, "2"), x),
+    lambda b, x: b.mul(_two(b, x), x),
+)
+_example(
+    "drop-spelling",
+    "f64[2]",
+    lambda b, x: b.mul(b.const(np.array([2.0, 2.0]), x.type), x),
+    lambda b, x: b.mul(b.const(np.array([0.0, -0.0]), x.type), x),
+)
+_example(
+    "constant-first", V, lambda b, x: b.mul(x, _two(b, x)), lambda b, x: b("sub", x, _two(b, x))
+)
+_example(
+    "splat-through",
+    V,
+    lambda b, x: b.mul(x, b.broadcast(b.const(2, tensor(F64, ())), (n,), ())),
+    lambda b, x: b.mul(
+        x,
+        b(
+            "pad",
+            b.const(2, tensor(F64, (1,))),
+            b.const(3, tensor(F64, ())),
+            lo=(0,),
+            hi=(n - 1,),
+            interior=(0,),
+        ),
+    ),
+)
+_example(
+    "fill-broadcast",
+    (V, "f64"),
+    lambda b, x, y: b("fill", x, y),
+    lambda b, x, y: b.broadcast(y, (n,), ()),
+)
+_example(
+    "static-dim",
+    "f64",
+    lambda b, x: b.mul(x, b.cast(b("dim", expr=3), F64)),
+    lambda b, x: b.sum(b.mul(x, b.broadcast(b.cast(b("dim", expr=n), F64), (n,), ())), (0,)),
+    V,
+)
+_example(
+    "broadcast-same",
+    V,
+    lambda b, x: b("broadcast", x, shape=(n,), dims=(0,)),
+    lambda b, x: b("broadcast", x, shape=(2, n), dims=(1,)),
+)
+_example(
+    "broadcast-broadcast",
+    V,
+    lambda b, x: b.broadcast(b.broadcast(x, (n, 3), (0,)), (2, n, 3), (1, 2)),
+    lambda b, x: b.broadcast(b("exp", b.broadcast(x, (n, 3), (0,))), (2, n, 3), (1, 2)),
+)
+_example(
+    "broadcast-is-reshape",
+    V,
+    lambda b, x: b.broadcast(x, (1, n, 1), (1,)),
+    lambda b, x: b.broadcast(x, (1, n, 2), (1,)),
+)
+_example(
+    "broadcast-squeeze",
+    "f64[n, 1]",
+    lambda b, x: b.broadcast(x, (n, 4), (0, 1)),
+    lambda b, x: b.broadcast(x, (n, 4), (0,)),
+    V,
+)
+_example(
+    "reshape-same",
+    V,
+    lambda b, x: b("reshape", x, shape=(n,)),
+    lambda b, x: b("reshape", x, shape=(n, 1)),
+)
+_example(
+    "reshape-reshape",
+    S,
+    lambda b, x: b.reshape(b.reshape(x, (12,)), (6, 2)),
+    lambda b, x: b.reshape(b("exp", b.reshape(x, (12,))), (6, 2)),
+)
+_example(
+    "reshape-broadcast",
+    V,
+    lambda b, x: b.reshape(b.broadcast(x, (n, 3), (0,)), (n, 1, 3)),
+    lambda b, x: b.reshape(b.broadcast(x, (n, 3), (0,)), (3 * n,)),
+)
 _HALVES = (n + 1) // 2 + n // 2  # n, though not by canonical form
-_example("refine-refine", V, lambda b, x: b("refine", b("refine", x, shape=(_HALVES,)), shape=(n,)),
-         lambda b, x: b("refine", b("exp", b("refine", x, shape=(n,))), shape=(n,)))
-_example("transpose-same", M, lambda b, x: b("transpose", x, perm=(0, 1)),
-         lambda b, x: b("transpose", x, perm=(1, 0)))
-_example("transpose-same", "f64[n, 1, 3]", lambda b, x: b("transpose", x, perm=(1, 0, 2)),
-         lambda b, x: b("transpose", x, perm=(2, 1, 0)))
-_example("transpose-transpose", "f64[2, 3, 4]",
-         lambda b, x: b.transpose(b.transpose(x, (2, 0, 1)), (1, 0, 2)),
-         lambda b, x: b.transpose(b("exp", b.transpose(x, (2, 0, 1))), (1, 0, 2)))
-_example("transpose-broadcast", S,
-         lambda b, x: b.transpose(b.broadcast(x, (2, 3, 4), (1, 2)), (2, 0, 1)),
-         lambda b, x: b.transpose(b.reshape(x, (2, 2, 3)), (2, 0, 1)))
-_example("reverse-short", "f64[n, 1]", lambda b, x: b("reverse", x, axes=(0, 1)),
-         lambda b, x: b("reverse", x, axes=(0,)))
-_example("reverse-reverse", S,
-         lambda b, x: b("reverse", b("reverse", x, axes=(0, 1)), axes=(1,)),
-         lambda b, x: b("reverse", b("exp", b("reverse", x, axes=(0,))), axes=(0,)))
-_example("reverse-broadcast", V,
-         lambda b, x: b("reverse", b.broadcast(x, (n, 3), (0,)), axes=(0, 1)),
-         lambda b, x: b("reverse", b.broadcast(x, (n, 3), (0,)), axes=(0,)))
-_example("elementwise-broadcast", (V, V),
-         lambda b, x, y: b.mul(b.broadcast(x, (3, n), (1,)), b.broadcast(y, (3, n), (1,))),
-         lambda b, x, y: b.mul(b.broadcast(x, (n, n), (1,)), b.broadcast(y, (n, n), (0,))))
-_example("elementwise-broadcast", V, lambda b, x: b.mul(
-             b.const(2, tensor(F64, (3, n))), b("exp", b.broadcast(x, (3, n), (1,)))))
-_example("elementwise-reshape", (V, V),
-         lambda b, x, y: b.mul(b.reshape(x, (n, 1)), b("exp", b.reshape(y, (n, 1)))),
-         lambda b, x, y: b.mul(x, b.reshape(y, (n, 1))), ("f64[n, 1]", V))
+_example(
+    "refine-refine",
+    V,
+    lambda b, x: b("refine", b("refine", x, shape=(_HALVES,)), shape=(n,)),
+    lambda b, x: b("refine", b("exp", b("refine", x, shape=(n,))), shape=(n,)),
+)
+_example(
+    "transpose-same",
+    M,
+    lambda b, x: b("transpose", x, perm=(0, 1)),
+    lambda b, x: b("transpose", x, perm=(1, 0)),
+)
+_example(
+    "transpose-same",
+    "f64[n, 1, 3]",
+    lambda b, x: b("transpose", x, perm=(1, 0, 2)),
+    lambda b, x: b("transpose", x, perm=(2, 1, 0)),
+)
+_example(
+    "transpose-transpose",
+    "f64[2, 3, 4]",
+    lambda b, x: b.transpose(b.transpose(x, (2, 0, 1)), (1, 0, 2)),
+    lambda b, x: b.transpose(b("exp", b.transpose(x, (2, 0, 1))), (1, 0, 2)),
+)
+_example(
+    "transpose-broadcast",
+    S,
+    lambda b, x: b.transpose(b.broadcast(x, (2, 3, 4), (1, 2)), (2, 0, 1)),
+    lambda b, x: b.transpose(b.reshape(x, (2, 2, 3)), (2, 0, 1)),
+)
+_example(
+    "reverse-short",
+    "f64[n, 1]",
+    lambda b, x: b("reverse", x, axes=(0, 1)),
+    lambda b, x: b("reverse", x, axes=(0,)),
+)
+_example(
+    "reverse-reverse",
+    S,
+    lambda b, x: b("reverse", b("reverse", x, axes=(0, 1)), axes=(1,)),
+    lambda b, x: b("reverse", b("exp", b("reverse", x, axes=(0,))), axes=(0,)),
+)
+_example(
+    "reverse-broadcast",
+    V,
+    lambda b, x: b("reverse", b.broadcast(x, (n, 3), (0,)), axes=(0, 1)),
+    lambda b, x: b("reverse", b.broadcast(x, (n, 3), (0,)), axes=(0,)),
+)
+_example(
+    "elementwise-broadcast",
+    (V, V),
+    lambda b, x, y: b.mul(b.broadcast(x, (3, n), (1,)), b.broadcast(y, (3, n), (1,))),
+    lambda b, x, y: b.mul(b.broadcast(x, (n, n), (1,)), b.broadcast(y, (n, n), (0,))),
+)
+_example(
+    "elementwise-broadcast",
+    V,
+    lambda b, x: b.mul(b.const(2, tensor(F64, (3, n))), b("exp", b.broadcast(x, (3, n), (1,)))),
+)
+_example(
+    "elementwise-reshape",
+    (V, V),
+    lambda b, x, y: b.mul(b.reshape(x, (n, 1)), b("exp", b.reshape(y, (n, 1)))),
+    lambda b, x, y: b.mul(x, b.reshape(y, (n, 1))),
+    ("f64[n, 1]", V),
+)
 
 # -- slices, pads, joins --------------------------------------------------------------------------
 
@@ -126,72 +221,174 @@ def _slice(b: Builder, x: Value, lo: Any, hi: Any, step: int = 1) -> Value:
 
 _ZERO = tensor(F64, ())
 _example("slice-all", V, lambda b, x: _slice(b, x, 0, n), lambda b, x: _slice(b, x, 0, n, 2))
-_example("slice-slice", "f64[20]", lambda b, x: _slice(b, _slice(b, x, 1, 20, 3), 1, 6, 2),
-         lambda b, x: _slice(b, b("exp", _slice(b, x, 1, 20, 3)), 1, 6, 2))
-_example("slice-pad", V,
-         lambda b, x: _slice(b, b("pad", x, b.const(0, _ZERO), lo=(2,), hi=(1,), interior=(0,)), 2, n + 2),
-         lambda b, x: _slice(b, b("pad", x, b.const(0, _ZERO), lo=(2,), hi=(1,), interior=(0,)), 1, n + 1))
-_example("slice-concatenate", (V, V),
-         lambda b, x, y: _slice(b, b("concatenate", x, y, axis=0), n, 2 * n),
-         lambda b, x, y: _slice(b, b("concatenate", x, y, axis=0), 1, 4), ("f64[2]", "f64[3]"))
-_example("slice-broadcast", V,
-         lambda b, x: b("slice", b.broadcast(x, (4, n), (1,)), starts=(1, 0), stops=(3, n), steps=(1, 1)),
-         lambda b, x: b("slice", b.broadcast(x, (4, 2), (0, 1)), starts=(1, 0), stops=(3, 2), steps=(1, 1)),
-         "f64[4, 1]")
-_example("pad-nothing", V,
-         lambda b, x: b("pad", x, b.const(0, _ZERO), lo=(0,), hi=(0,), interior=(0,)),
-         lambda b, x: b("pad", x, b.const(0, _ZERO), lo=(0,), hi=(1,), interior=(0,)))
-_example("pad-pad", V, lambda b, x: b("pad", b("pad", x, b.const(1, _ZERO), lo=(1,), hi=(2,), interior=(0,)),
-                                      b.const(1, _ZERO), lo=(3,), hi=(0,), interior=(0,)),
-         lambda b, x: b("pad", b("pad", x, b.const(1, _ZERO), lo=(1,), hi=(2,), interior=(0,)),
-                        b.const(-1, _ZERO), lo=(3,), hi=(0,), interior=(0,)))
-_example("concatenate-parts", (V, "f64[0]", V),
-         lambda b, x, y, z: b("concatenate", b("concatenate", x, y, axis=0), z, axis=0),
-         lambda b, x, y, z: b("concatenate", x, z, axis=0))
-_example("concatenate-slices", (V, V),
-         lambda b, x, y: b("concatenate", _slice(b, x, 0, 1), _slice(b, x, 1, n), y, axis=0),
-         lambda b, x, y: b("concatenate", _slice(b, x, 1, n), _slice(b, x, 0, 1), y, axis=0))
-_example("gather-constant", S,
-         lambda b, x: b("gather", x, b.const(2, tensor(I64, ())), axis=0),
-         lambda b, x: b("gather", x, b.const(0, tensor(I64, ())), axis=0), M)
+_example(
+    "slice-slice",
+    "f64[20]",
+    lambda b, x: _slice(b, _slice(b, x, 1, 20, 3), 1, 6, 2),
+    lambda b, x: _slice(b, b("exp", _slice(b, x, 1, 20, 3)), 1, 6, 2),
+)
+_example(
+    "slice-pad",
+    V,
+    lambda b, x: _slice(
+        b, b("pad", x, b.const(0, _ZERO), lo=(2,), hi=(1,), interior=(0,)), 2, n + 2
+    ),
+    lambda b, x: _slice(
+        b, b("pad", x, b.const(0, _ZERO), lo=(2,), hi=(1,), interior=(0,)), 1, n + 1
+    ),
+)
+_example(
+    "slice-concatenate",
+    (V, V),
+    lambda b, x, y: _slice(b, b("concatenate", x, y, axis=0), n, 2 * n),
+    lambda b, x, y: _slice(b, b("concatenate", x, y, axis=0), 1, 4),
+    ("f64[2]", "f64[3]"),
+)
+_example(
+    "slice-broadcast",
+    V,
+    lambda b, x: b(
+        "slice", b.broadcast(x, (4, n), (1,)), starts=(1, 0), stops=(3, n), steps=(1, 1)
+    ),
+    lambda b, x: b(
+        "slice", b.broadcast(x, (4, 2), (0, 1)), starts=(1, 0), stops=(3, 2), steps=(1, 1)
+    ),
+    "f64[4, 1]",
+)
+_example(
+    "pad-nothing",
+    V,
+    lambda b, x: b("pad", x, b.const(0, _ZERO), lo=(0,), hi=(0,), interior=(0,)),
+    lambda b, x: b("pad", x, b.const(0, _ZERO), lo=(0,), hi=(1,), interior=(0,)),
+)
+_example(
+    "pad-pad",
+    V,
+    lambda b, x: b(
+        "pad",
+        b("pad", x, b.const(1, _ZERO), lo=(1,), hi=(2,), interior=(0,)),
+        b.const(1, _ZERO),
+        lo=(3,),
+        hi=(0,),
+        interior=(0,),
+    ),
+    lambda b, x: b(
+        "pad",
+        b("pad", x, b.const(1, _ZERO), lo=(1,), hi=(2,), interior=(0,)),
+        b.const(-1, _ZERO),
+        lo=(3,),
+        hi=(0,),
+        interior=(0,),
+    ),
+)
+_example(
+    "concatenate-parts",
+    (V, "f64[0]", V),
+    lambda b, x, y, z: b("concatenate", b("concatenate", x, y, axis=0), z, axis=0),
+    lambda b, x, y, z: b("concatenate", x, z, axis=0),
+)
+_example(
+    "concatenate-slices",
+    (V, V),
+    lambda b, x, y: b("concatenate", _slice(b, x, 0, 1), _slice(b, x, 1, n), y, axis=0),
+    lambda b, x, y: b("concatenate", _slice(b, x, 1, n), _slice(b, x, 0, 1), y, axis=0),
+)
+_example(
+    "gather-constant",
+    S,
+    lambda b, x: b("gather", x, b.const(2, tensor(I64, ())), axis=0),
+    lambda b, x: b("gather", x, b.const(0, tensor(I64, ())), axis=0),
+    M,
+)
 
 # -- casts and markers ----------------------------------------------------------------------------
-_example("cast-same", V, lambda b, x: b("cast", x, dtype=F64),
-         lambda b, x: b("cast", x, dtype=DTYPES["f32"]))
-_example("cast-cast", "f32[n]", lambda b, x: b.cast(b.cast(x, F64), DTYPES["f32"]),
-         lambda b, x: b.cast(b.cast(x, F64), I64), "i64[n]")
-_example("drop-marker", V, lambda b, x: b("exp", b("stop_gradient", b("identity", x))),
-         lambda b, x: b("exp", x))
+_example(
+    "cast-same",
+    V,
+    lambda b, x: b("cast", x, dtype=F64),
+    lambda b, x: b("cast", x, dtype=DTYPES["f32"]),
+)
+_example(
+    "cast-cast",
+    "f32[n]",
+    lambda b, x: b.cast(b.cast(x, F64), DTYPES["f32"]),
+    lambda b, x: b.cast(b.cast(x, F64), I64),
+    "i64[n]",
+)
+_example(
+    "drop-marker",
+    V,
+    lambda b, x: b("exp", b("stop_gradient", b("identity", x))),
+    lambda b, x: b("exp", x),
+)
 
 # -- reductions and products ----------------------------------------------------------------------
 _example("reduce-short", "f64[n, 1]", lambda b, x: b.sum(x, (1,)), lambda b, x: b.sum(x, (0, 1)))
-_example("reduce-reduce", S, lambda b, x: b.sum(b.sum(x, (0,)), (0,)),
-         lambda b, x: b("max", b.sum(x, (0,)), axes=(0,)))
-_example("reduce-transpose", "f64[2, 3, 4]", lambda b, x: b.sum(b.transpose(x, (2, 0, 1)), (1,)),
-         lambda b, x: b("cumsum", b.transpose(x, (2, 0, 1)), axis=1))
-_example("reduce-reshape", S, lambda b, x: b.sum(b.reshape(x, (12,)), (0,)),
-         lambda b, x: b.sum(b.reshape(x, (6, 2)), (0,)))
-_example("sum-broadcast", V, lambda b, x: b.sum(b.broadcast(x, (n, 3), (0,)), (1,)),
-         lambda b, x: b.sum(b("exp", x), (0,)))
+_example(
+    "reduce-reduce",
+    S,
+    lambda b, x: b.sum(b.sum(x, (0,)), (0,)),
+    lambda b, x: b("max", b.sum(x, (0,)), axes=(0,)),
+)
+_example(
+    "reduce-transpose",
+    "f64[2, 3, 4]",
+    lambda b, x: b.sum(b.transpose(x, (2, 0, 1)), (1,)),
+    lambda b, x: b("cumsum", b.transpose(x, (2, 0, 1)), axis=1),
+)
+_example(
+    "reduce-reshape",
+    S,
+    lambda b, x: b.sum(b.reshape(x, (12,)), (0,)),
+    lambda b, x: b.sum(b.reshape(x, (6, 2)), (0,)),
+)
+_example(
+    "sum-broadcast",
+    V,
+    lambda b, x: b.sum(b.broadcast(x, (n, 3), (0,)), (1,)),
+    lambda b, x: b.sum(b("exp", x), (0,)),
+)
 _example("sum-broadcast", "f64", lambda b, x: b.sum(b.broadcast(x, (3, 4), ()), (0, 1)))
 _example("sum-broadcast", (V, "f64"), lambda b, x, y: b.sum(b.broadcast(y, x.type.shape, ()), (0,)))
-_example("extreme-broadcast", V, lambda b, x: b("max", b.broadcast(x, (n, 3), (0,)), axes=(1,)),
-         lambda b, x: b("max", b.broadcast(x, (3, n), (1,)), axes=(1,)))
-_example("extreme-constant", "f64", lambda b, x: b.mul(x, b("max", b.const(3, tensor(F64, (5,))), axes=(0,))),
-         lambda b, x: b.mul(x, b("max", b.const(np.array([1.0, 2.0]), tensor(F64, (2,))), axes=(0,))))
-_example("scan-short", "f64[n, 1]", lambda b, x: b("cumsum", x, axis=1),
-         lambda b, x: b("cumsum", x, axis=0))
-_example("matmul-transposed", (S, "f64[5, 4]"),
-         lambda b, x, y: b("matmul", x, b.transpose(y, (1, 0)), ta=False, tb=False),
-         lambda b, x, y: b("matmul", x, b.transpose(y, (1, 2, 0)), ta=False, tb=False),
-         ("f64[2, 3, 4]", "f64[5, 2, 4]"))
-_example("transpose-matmul", (S, "f64[4, 5]"),
-         lambda b, x, y: b.transpose(b("matmul", x, y, ta=False, tb=False), (1, 0)),
-         lambda b, x, y: b.transpose(b("matmul", x, y, ta=False, tb=False), (1, 0, 2)),
-         ("f64[2, 3, 4]", "f64[2, 4, 5]"))
-_example("outer-product", ("f64[n, 1]", "f64[1, 4]"),
-         lambda b, x, y: b("matmul", x, y, ta=False, tb=False),
-         lambda b, x, y: b("matmul", x, y, ta=False, tb=False), ("f64[n, 2]", "f64[2, 4]"))
+_example(
+    "extreme-broadcast",
+    V,
+    lambda b, x: b("max", b.broadcast(x, (n, 3), (0,)), axes=(1,)),
+    lambda b, x: b("max", b.broadcast(x, (3, n), (1,)), axes=(1,)),
+)
+_example(
+    "extreme-constant",
+    "f64",
+    lambda b, x: b.mul(x, b("max", b.const(3, tensor(F64, (5,))), axes=(0,))),
+    lambda b, x: b.mul(x, b("max", b.const(np.array([1.0, 2.0]), tensor(F64, (2,))), axes=(0,))),
+)
+_example(
+    "scan-short",
+    "f64[n, 1]",
+    lambda b, x: b("cumsum", x, axis=1),
+    lambda b, x: b("cumsum", x, axis=0),
+)
+_example(
+    "matmul-transposed",
+    (S, "f64[5, 4]"),
+    lambda b, x, y: b("matmul", x, b.transpose(y, (1, 0)), ta=False, tb=False),
+    lambda b, x, y: b("matmul", x, b.transpose(y, (1, 2, 0)), ta=False, tb=False),
+    ("f64[2, 3, 4]", "f64[5, 2, 4]"),
+)
+_example(
+    "transpose-matmul",
+    (S, "f64[4, 5]"),
+    lambda b, x, y: b.transpose(b("matmul", x, y, ta=False, tb=False), (1, 0)),
+    lambda b, x, y: b.transpose(b("matmul", x, y, ta=False, tb=False), (1, 0, 2)),
+    ("f64[2, 3, 4]", "f64[2, 4, 5]"),
+)
+_example(
+    "outer-product",
+    ("f64[n, 1]", "f64[1, 4]"),
+    lambda b, x, y: b("matmul", x, y, ta=False, tb=False),
+    lambda b, x, y: b("matmul", x, y, ta=False, tb=False),
+    ("f64[n, 2]", "f64[2, 4]"),
+)
 
 # -- stabilization --------------------------------------------------------------------------------
 
@@ -218,19 +415,45 @@ def _logistic(b: Builder, x: Value) -> Value:
     return b.mul(b("sigmoid", x), b("exp", b("neg", x)))
 
 
-_example("logistic-product", (V, V), lambda b, x, y: b.mul(b.mul(y, b("sigmoid", x)), b("exp", b("neg", x))),
-         lambda b, x, y: b.mul(b.mul(y, b("sigmoid", x)), b("exp", b("neg", y))))
+_example(
+    "logistic-product",
+    (V, V),
+    lambda b, x, y: b.mul(b.mul(y, b("sigmoid", x)), b("exp", b("neg", x))),
+    lambda b, x, y: b.mul(b.mul(y, b("sigmoid", x)), b("exp", b("neg", y))),
+)
 _example("logistic-product", V, lambda b, x: b("neg", b("div", _logistic(b, x), b("sigmoid", x))))
-_example("log-sum-exp", M, lambda b, x: b("log", b.sum(b("exp", x), (1,))),
-         lambda b, x: b("log", b.sum(b("exp", _shifted(b, x)), (1,))))
-_example("log-sum-exp", M, lambda b, x: b("log", b.reshape(b.sum(b("exp", x), (1,)), (n, 1))),
-         lambda b, x: b("log", b.sum(b("sin", x), (1,))))
-_example("log-sum-exp", M, lambda b, x: b("log", b("div", b.sum(b("exp", x), (1,)),
-                                                   b.const(3, tensor(F64, (n,))))))
+_example(
+    "log-sum-exp",
+    M,
+    lambda b, x: b("log", b.sum(b("exp", x), (1,))),
+    lambda b, x: b("log", b.sum(b("exp", _shifted(b, x)), (1,))),
+)
+_example(
+    "log-sum-exp",
+    M,
+    lambda b, x: b("log", b.reshape(b.sum(b("exp", x), (1,)), (n, 1))),
+    lambda b, x: b("log", b.sum(b("sin", x), (1,))),
+)
+_example(
+    "log-sum-exp",
+    M,
+    lambda b, x: b("log", b("div", b.sum(b("exp", x), (1,)), b.const(3, tensor(F64, (n,))))),
+)
 _example("softmax", M, _soft, lambda b, x: _soft(b, _shifted(b, x)))
 _example("softmax", "f64[3, 3]", lambda b, x: _columns(b, x, 1), lambda b, x: _columns(b, x, 0))
-_example("softmax-product", M,
-         lambda b, x: b.mul(_keep(b, b("div", b.const(1, tensor(F64, (n,))), b.sum(b("exp", x), (1,)))), b("exp", x)),
-         lambda b, x: b.mul(_keep(b, b("div", b.const(1, tensor(F64, (n,))), b.sum(b("sin", x), (1,)))), b("exp", x)))
-_example("log-softmax", M, lambda b, x: b("log", _soft(b, _shifted(b, x))),
-         lambda b, x: b("log", b("div", b("exp", x), b("exp", _two(b, x)))))
+_example(
+    "softmax-product",
+    M,
+    lambda b, x: b.mul(
+        _keep(b, b("div", b.const(1, tensor(F64, (n,))), b.sum(b("exp", x), (1,)))), b("exp", x)
+    ),
+    lambda b, x: b.mul(
+        _keep(b, b("div", b.const(1, tensor(F64, (n,))), b.sum(b("sin", x), (1,)))), b("exp", x)
+    ),
+)
+_example(
+    "log-softmax",
+    M,
+    lambda b, x: b("log", _soft(b, _shifted(b, x))),
+    lambda b, x: b("log", b("div", b("exp", x), b("exp", _two(b, x)))),
+)

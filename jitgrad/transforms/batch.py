@@ -13,6 +13,7 @@ Batched = tuple[Sequence[Value], Sequence[bool], Sequence[Op]]
 RegionRule = Callable[[Builder, Op, Sequence[Value], Sequence[bool], DimLike], Batched]
 REGIONS: dict[str, RegionRule] = {}
 Env = dict[int, tuple[Value, bool]]
+LANES = "batch(guard)"  # made_by of the reduction that makes one guard of a vector of them
 
 
 def batch(
@@ -113,7 +114,7 @@ def _rebuild(
         return REGIONS[row.name](b, op, ins, flags, size)
     if row.name == "guard":  # every lane must have the value that was seen
         expect = op.attrs["expect"]
-        b.made_by = "lanes"
+        b.made_by = LANES
         p = b("all" if expect else "any", ins[0], axes=(0,))
         return (), (), [b.make(row, (p,), op.attrs)]
     assert row.batch is not None, row.name

@@ -15,8 +15,8 @@ from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value, block, function
 from ..ir.dims import DimLike
 from ..ir.types import BOOL, tensor
+from .batch import LANES, Batched, batch, inline
 from .batch import REGIONS as BATCH
-from .batch import Batched, batch, inline
 from .jvp import REGIONS as JVP
 from .jvp import pushforward
 from .masks import Cotangent, solid
@@ -366,12 +366,12 @@ def _guard_lanes(b: Builder, effect: Op, taken: Value) -> list[Op]:
     (p,) = effect.operands
     attrs = dict(effect.attrs)
     source = p.op
-    if source is not None and source.opdef.name in ("any", "all") and source.made_by == "lanes":
+    if source is not None and source.opdef.name in ("any", "all") and source.made_by == LANES:
         p = source.operands[0]
     else:
         p = b.broadcast(p, taken.type.shape, ())
     ok = p if attrs["expect"] else b("not", p)
-    every = b("all", b("or", ok, b("not", taken)), axes=(0,))
+    every = Builder(b.loc, LANES)("all", b("or", ok, b("not", taken)), axes=(0,))
     return [b.op("guard", every, expect=True, message=attrs["message"])]
 
 

@@ -251,6 +251,23 @@ def test_guard_inside_a_batched_branch_holds_only_for_its_lanes():
             run(many, [np.array([True, False]), -np.abs(xs)])
 
 
+def test_guard_inside_nested_batched_branches():
+    b = Builder()
+    a, c, d, e = (var(n) for n in "acde")
+    g = b.op("guard", b("gt", a, b.zeros(a.type)), expect=True, message="positive")
+    deep = block([a], [b("log", a)], [g]), block([c], [c])
+    inner = b.op("cond", b("lt", d, b.const(10, d.type)), d, regions=deep)
+    outer = block([d], [inner.result], [inner]), block([e], [e])
+    p, x = var("p", dtype="bool"), var("x")
+    fn = function("f", [p, x], [b.op("cond", p, x, regions=outer).result])
+    many = batched(fn, [True, True], 3)
+    preds = np.array([True, False, True])
+    got = run(many, [preds, np.array([1.0, -1.0, 20.0])])[0]
+    np.testing.assert_array_equal(got, [0, -1, 20])
+    with pytest.raises(GuardError, match="positive"):
+        run(many, [preds, np.array([-1.0, -1.0, 20.0])])
+
+
 def test_index_inside_a_batched_branch_is_checked_only_for_its_lanes():
     b = Builder()
     table = b.const(np.array([1.0, 2.0, 3.0]), tensor(F64, (3,)))

@@ -7,7 +7,7 @@ import random
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from jitgrad.errors import Loc, ParseError
@@ -164,6 +164,7 @@ def test_complex_scalar_constant() -> None:
 
 
 @given(st.text(), st.text())
+@example("", "²")
 def test_any_string_survives(message: str, name: str) -> None:
     b = Builder(Loc(message, 1, name), name)
     x = Value(scalar("bool"), name=name)

@@ -13,7 +13,7 @@ import jitgrad.gradient
 import jitgrad.symbolic_function
 import jitgrad.tensor
 import jitgrad.tensor as T
-from jitgrad import function, pp
+from jitgrad import function, grad, pp
 
 MODES = ["FAST_RUN", "FAST_COMPILE"]
 
@@ -30,6 +30,7 @@ def test_derivative_of_a_square(mode):
     assert pp(f.maker.fgraph.outputs[0]) == "(2.0 * x)"
     assert pp(f.maker.env.outputs[0]) == "(2.0 * x)"
     assert [v.name for v in f.maker.fgraph.inputs] == ["x"]
+    assert pp(grad(y, x)) == pp(gy) and pp(grad(y, [x])[0]) == pp(gy)
 
 
 @pytest.mark.parametrize("mode", MODES)

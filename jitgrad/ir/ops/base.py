@@ -36,7 +36,8 @@ class OpDef:
                 function (op, k) -> Term | None. Serves as JVP and, the map being diagonal, as VJP
     linear      operands in which a structured op is linear (its JVP is itself)
     bilinear    True where it is linear in each of them separately (products)
-    transpose   (b, op, ct, k) -> cotangent of operand k
+    transpose   (b, op, ct, k) -> cotangent of operand k; for a bool mask ct: which elements of the
+                operand reach an active one, or None where that cannot be told
     jvp         (b, op, tangents with None for zero) -> tangents of the results
     nondiff     a reason, where there is no derivative
     batch       (b, op, operands, flags, size) -> results; batched operands lead with the new axis

@@ -2,10 +2,11 @@
 
 from ..match import RuleSet
 from .algebra import ALGEBRA
+from .canonical import CANONICAL
 from .reductions import REDUCTIONS
 from .softmax import SOFTMAX
 from .stabilize import STABILIZE
-from .structure import CANONICAL, MARKERS, STRUCTURE
+from .structure import MARKERS, STRUCTURE
 
 RULE_SETS: dict[str, RuleSet] = {
     "canonical": CANONICAL,

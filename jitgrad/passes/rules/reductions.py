@@ -10,7 +10,7 @@ from ...ir.dims import Dim, DimLike, product
 from ...ir.types import BOOL, tensor
 from ..fold import splat
 from ..match import RuleSet, structural
-from .structure import at_least_one, maker
+from .canonical import at_least_one, maker
 
 REDUCTIONS: RuleSet = []
 _AXES = ("sum", "max", "min", "any", "all")
@@ -74,7 +74,8 @@ def _sum_broadcast(op: Op, b: Builder) -> Any:
     shape, out = x.type.shape, op.results[0].type
     value = splat(x)
     if value is not None:
-        y, dims = b.const(value, tensor(x.type.dtype, ())), ()
+        y = b.const(value, tensor(x.type.dtype, ()))
+        dims: tuple[int, ...] = ()
     else:
         inner = maker(x, "broadcast")
         if inner is None:

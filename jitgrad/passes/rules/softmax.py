@@ -17,7 +17,7 @@ from ...ir.core import Op, Value
 from ...ir.types import BOOL
 from ..fold import is_number, splat
 from ..match import RuleSet, structural
-from .structure import maker, squeezed_places
+from .canonical import maker, squeezed_places
 
 SOFTMAX: RuleSet = []
 MOVES = frozenset({"broadcast", "reshape", "transpose", "refine", "reverse", "slice", "gather"})
@@ -121,7 +121,7 @@ def log_sum_exp(b: Builder, x: Value, axes: tuple[int, ...]) -> Value:
 
 
 @structural(SOFTMAX, "log-sum-exp", "log", exact="closer", ulp=4,
-            child=("sum", "broadcast", "reshape", "transpose", "mul", "div", "slice", "gather"))  # fmt: skip
+            child=("sum", "mul", "div", *sorted(MOVES)))  # fmt: skip
 def _log_sum_exp(op: Op, b: Builder) -> Any:
     """log(sum(exp(x))) → m + log(sum(exp(x - m))); the logarithm of a mean of exp, too."""
     v, moves = chain(op.operands[0])
@@ -202,7 +202,7 @@ def _softmax_product(op: Op, b: Builder) -> Any:
 
 
 @structural(SOFTMAX, "log-softmax", "log", exact="closer", ulp=4,
-            child=("div", "broadcast", "reshape", "transpose", "slice", "gather", "refine"))  # fmt: skip
+            child=("div", *sorted(MOVES)))  # fmt: skip
 def _log_softmax(op: Op, b: Builder) -> Any:
     """log(exp(u) / sum(exp(u))) → u - log(sum(exp(u))), u shifted."""
     v, moves = chain(op.operands[0])

@@ -31,7 +31,7 @@ from ...ir.terms import (
 from ..fold import is_number, splat
 from ..match import RuleSet, structural
 from ..match import rule as _rule
-from .structure import maker
+from .canonical import maker
 
 STABILIZE: RuleSet = []
 
@@ -84,7 +84,7 @@ FACTORS = 12
 
 
 def factors(op: Op) -> tuple[list[Value], list[Value], bool]:
-    """Numerators and denominators of a product (through mul, div, neg) and whether it is negated."""
+    """What a product (through mul, div, neg) multiplies and divides by; whether it is negated."""
     up: list[Value] = []
     down: list[Value] = []
     negative = False
@@ -129,11 +129,10 @@ def _one_plus_exp(v: Value) -> Value | None:
 def _reduce(b: Builder, up: list[Value], down: list[Value]) -> bool:
     """One simplification of a product, if there is one."""
     for d in down:
-        if maker(d, "sigmoid") or maker(d, "exp"):
-            if d in up:
-                up.remove(d)
-                down.remove(d)
-                return True
+        if d in up and (maker(d, "sigmoid") or maker(d, "exp")):
+            up.remove(d)
+            down.remove(d)
+            return True
         u = _one_plus_exp(d)
         if u is not None:
             down.remove(d)

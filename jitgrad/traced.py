@@ -1,0 +1,552 @@
+"""`jit` and what else looks at a whole traced function: eval_shape, make_ir, lower, disable_jit."""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import update_wrapper
+from itertools import count
+from typing import Any
+
+import numpy as np
+
+from . import numpy as _numpy  # noqa: F401  (fills the tables that tracers' methods look into)
+from .errors import GuardError, JitgradError, TraceError
+from .frontend.ops import lift
+from .frontend.pytree import LEAF, TreeDef, flatten, unflatten
+from .frontend.source import without_our_frames
+from .frontend.trace import ARRAY, SCALAR, WEAK, Escape, Root, Tracer, activate, state
+from .ir.core import Function, Op, Value, function
+from .ir.dims import Dim, DimLike, symbol
+from .ir.interp import run
+from .ir.types import dtype_of, tensor
+from .runtime.specialize import MAX_PATHS, SYMBOL, Family, Path, Specialization
+
+_KINDS = {float: "float", int: "int", bool: "bool", complex: "complex"}
+_LETTERS = "nmkpqrsuvw"
+
+
+class ShapeDtypeStruct:
+    """A shape and a dtype: an argument of `eval_shape` and `lower` that has no values."""
+
+    __slots__ = ("dtype", "shape")
+
+    def __init__(self, shape: Sequence[int], dtype: Any) -> None:
+        self.shape = tuple(shape)
+        self.dtype = np.dtype(dtype)
+
+    @property
+    def ndim(self) -> int:
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        return int(np.prod(self.shape))
+
+    def __eq__(self, other: object) -> bool:
+        return (isinstance(other, ShapeDtypeStruct) and self.shape == other.shape
+                and self.dtype == other.dtype)  # fmt: skip
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype))
+
+    def __repr__(self) -> str:
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name})"
+
+
+class _Static:
+    """A leaf that is no number: part of the key, compared by equality."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return (isinstance(other, _Static) and self.value.__class__ is other.value.__class__
+                and bool(self.value == other.value))  # fmt: skip
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def __repr__(self) -> str:
+        return repr(self.value)
+
+
+def classify(x: Any) -> Any:
+    """What of a leaf is part of the key of its family: dtype and rank, kind of number, or itself."""
+    c = x.__class__
+    if c is np.ndarray or isinstance(x, (np.ndarray, ShapeDtypeStruct)):
+        return (x.dtype, len(x.shape))
+    if c is int:
+        return "int" if -(2**63) <= x < 2**63 else _Static(x)
+    if c in _KINDS:
+        return _KINDS[c]
+    if isinstance(x, np.generic):
+        return x.dtype
+    try:
+        hash(x)
+    except TypeError:
+        raise TypeError(f"jit: an argument of type {c.__name__} is neither an array, a number, a "
+                        "pytree of them, nor hashable; hash it or register it as a pytree") from None  # fmt: skip
+    return _Static(x)
+
+
+class Traced:
+    """What a trace of a function gave: its IR, the structure of its result, hidden inputs."""
+
+    __slots__ = ("captures", "fn", "forms", "guards", "known", "out_tree", "outs")
+
+    def __init__(self, fn: Function, out_tree: TreeDef, outs: list[Any], forms: list[int],
+                 captures: list[np.ndarray], guards: list[str], known: list[Any]) -> None:  # fmt: skip
+        self.fn = fn
+        self.out_tree = out_tree
+        self.outs = outs  # for each leaf: None where it is a result of fn, else the thing itself
+        self.forms = forms
+        self.captures = captures
+        self.guards = guards
+        self.known = known
+
+
+def trace(
+    fun: Callable[..., Any],
+    name: str,
+    leaves: Sequence[Any],
+    treedef: TreeDef,
+    pattern: Sequence[tuple[int, ...]],
+    names: Sequence[str],
+    kind: str = "jit",
+) -> Traced:
+    """Run `fun` on tracers. `pattern` has the size of each axis, or SYMBOL."""
+    root = Root(kind)
+    fresh = count()
+    params: list[Value] = []
+    given: list[Any] = []
+    for leaf, label, sizes in zip(leaves, names, pattern):
+        what = classify(leaf)
+        if what.__class__ is _Static:
+            given.append(leaf)
+            continue
+        if what.__class__ is str:
+            dtype, form = dtype_of(type(leaf)), WEAK
+        else:
+            array = what.__class__ is tuple
+            dtype, form = dtype_of(leaf.dtype), ARRAY if array else SCALAR
+        dims: list[DimLike] = []
+        for d, size in zip(sizes, getattr(leaf, "shape", ())):
+            if d == SYMBOL:
+                k = next(fresh)
+                d = symbol(_LETTERS[k] if k < len(_LETTERS) else f"d{k}")  # type: ignore[assignment]
+                root.env[repr(d)] = size
+            dims.append(d)
+        v = Value(tensor(dtype, tuple(dims)), name=label)
+        if kind == "jit" and leaf.__class__ is not ShapeDtypeStruct:
+            root.known[v] = np.asarray(leaf, dtype.np)
+        params.append(v)
+        given.append(Tracer(v, root, form, 0))
+    args, kwargs = unflatten(treedef, given)
+    with activate(root):
+        result = fun(*args, **kwargs)
+        return _traced(root, name, params, result)
+
+
+def _traced(root: Root, name: str, params: list[Value], result: Any) -> Traced:
+    leaves, out_tree = flatten(result)
+    outs: list[Any] = []
+    forms: list[int] = []
+    values: list[Value] = []
+    taken: set[Value] = {*params}
+    for leaf in leaves:
+        if not isinstance(leaf, (Tracer, np.ndarray, np.generic, int, float)):
+            outs.append(leaf)
+            continue
+        t = lift(leaf, root)
+        v = t.value
+        if v in taken or v.op is None:
+            v = root.b("identity", v)  # outputs alias neither arguments nor each other
+        taken.add(v)
+        values.append(v)
+        forms.append(t.form)
+        outs.append(None)
+    for array, v in root.captures.values():
+        if not np.array_equal(array, root.known[v], equal_nan=array.dtype.kind == "f"):
+            raise TraceError(f"the function changed an array of shape {array.shape} that it also "
+                             "reads as a captured value; make it inside with jitgrad.numpy")  # fmt: skip
+    hidden = [v for _, v in root.captures.values()]
+    fn = function(name, [*params, *hidden], values, root.effects)
+    guards = [_guard_text(op) for op in root.effects]
+    known = [root.value(v) for v in values] if root.kind == "jit" and root.decided else []
+    return Traced(fn, out_tree, outs, forms, [a for a, _ in root.captures.values()], guards, known)
+
+
+def _guard_text(op: Op) -> str:
+    if op.name == "guard":
+        return op.attrs["message"]
+    return f"{op.attrs['lhs']} {op.attrs['cmp']} {op.attrs['rhs']} is required: {op.attrs['message']}"
+
+
+class Jitted:
+    """A function that is compiled for the arguments it is called with; see `jit`."""
+
+    def __init__(
+        self, fun: Callable[..., Any], static_argnums: Any, static_argnames: Any
+    ) -> None:
+        update_wrapper(self, fun)
+        self.__wrapped__ = fun
+        self._name = getattr(fun, "__name__", "function")
+        nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums or ())
+        names = (static_argnames,) if isinstance(static_argnames, str) else tuple(
+            static_argnames or ())  # fmt: skip
+        self._static_nums, self._static_names = _complete(fun, nums, names)
+        self._families: dict[Any, Family] = {}
+        self._last: Path | None = None
+
+    # -- calling -----------------------------------------------------------------------------------
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if state.root is not None or state.disabled:
+            return self.__wrapped__(*args, **kwargs)
+        leaves, treedef = self._flatten(args, kwargs)
+        spec, dynamic = self._find(leaves, treedef)
+        try:
+            return self._run(spec, 0, leaves, treedef, dynamic, (args, kwargs))
+        except JitgradError as err:
+            raise without_our_frames(err) from None
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        return self if instance is None else _Bound(self, instance)
+
+    def _flatten(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list[Any], TreeDef]:
+        if not kwargs and not self._static_nums:
+            for a in args:
+                if a.__class__ is not np.ndarray and a.__class__ is not float:
+                    break
+            else:
+                return list(args), _plain(len(args))
+        if self._static_nums or self._static_names:
+            n = len(args)
+            chosen = {i % n for i in self._static_nums if -n <= i < n}
+            args = tuple([_Static(a) if i in chosen else a for i, a in enumerate(args)])
+            kwargs = {k: _Static(v) if k in self._static_names else v for k, v in kwargs.items()}
+        return flatten((args, kwargs))
+
+    def _find(self, leaves: list[Any], treedef: TreeDef) -> tuple[Specialization, list[Any]]:
+        kinds = [x if x.__class__ is _Static else classify(x) for x in leaves]
+        key = (treedef, *kinds)
+        try:
+            family = self._families.get(key)
+        except TypeError as err:
+            raise TypeError(f"jit: a static argument is not hashable: {err}") from None
+        if family is None:
+            family = self._families[key] = Family(", ".join(map(_kind_text, kinds)))
+        dynamic = [x for x, k in zip(leaves, kinds) if k.__class__ is not _Static]
+        shapes = [getattr(x, "shape", ()) if k.__class__ is not _Static else ()
+                  for x, k in zip(leaves, kinds)]  # fmt: skip
+        return family.find(shapes), dynamic
+
+    def _run(self, spec: Specialization, start: int, leaves: list[Any], treedef: TreeDef,
+             dynamic: list[Any], call: tuple) -> Any:  # fmt: skip
+        if spec.python:
+            return self.__wrapped__(*call[0], **call[1])
+        for path in spec.paths[start:]:
+            try:
+                return path.unpack(path.call(*dynamic, *path.captures))
+            except GuardError:
+                continue
+        if len(spec.paths) >= MAX_PATHS:
+            if not spec.overflow:
+                spec.overflow = True
+                last = spec.paths[-1].guards[-1] if spec.paths[-1].guards else ""
+                warnings.warn(
+                    f"{self._name} took more than {MAX_PATHS} paths through its branches on values "
+                    "and is interpreted where none of them fits; use jitgrad.numpy.where or "
+                    f"jitgrad.lax.cond. The last one: {last}", stacklevel=4)  # fmt: skip
+            return self.__wrapped__(*call[0], **call[1])
+        try:
+            traced = self._trace(leaves, treedef, spec.pattern)
+        except Escape as err:
+            spec.python = str(err)
+            warnings.warn(f"{self._name} is run as plain Python, since a traced value leaves it: "
+                          f"{err}", stacklevel=4)  # fmt: skip
+            return self.__wrapped__(*call[0], **call[1])
+        path = compile_path(traced, self._name, self.__doc__)
+        spec.paths.append(path)
+        try:
+            return path.unpack(path.call(*dynamic, *path.captures))
+        except GuardError:  # a rounding apart from the interpreter's: its results are the trace's
+            return path.unpack(tuple([np.array(a) for a in traced.known]))
+
+    def _trace(self, leaves: list[Any], treedef: TreeDef, pattern: Any) -> Traced:
+        fun = self.__wrapped__
+        if self._static_nums or self._static_names:
+            fun = _open_statics(fun)
+        return trace(fun, self._name, leaves, treedef, pattern, self._labels(treedef))
+
+    def _labels(self, treedef: TreeDef) -> list[str]:
+        """A name for each leaf: its argument's, with a number where that has several."""
+        try:
+            names = list(inspect.signature(self.__wrapped__).parameters)
+        except (TypeError, ValueError):
+            names = []
+        positional, keywords = treedef.children
+        groups = [(names[i] if i < len(names) else f"arg{i}", c.leaves)
+                  for i, c in enumerate(positional.children)]  # fmt: skip
+        groups += [(k, c.leaves) for k, c in zip(sorted(keywords.data), keywords.children)]
+        return [n if size == 1 else f"{n}_{i}" for n, size in groups for i in range(size)]
+
+    # -- looking inside ----------------------------------------------------------------------------
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The trace for these arguments (arrays, numbers, `ShapeDtypeStruct`s), not yet compiled."""
+        leaves, treedef = self._flatten(args, kwargs)
+        spec, _ = self._find(leaves, treedef)
+        return Lowered(self._trace(leaves, treedef, spec.pattern), self._name)
+
+    def _paths(self) -> list[Path]:
+        return [p for f in self._families.values() for s in f.specs.values() for p in s.paths]
+
+    def _one(self) -> Path:
+        paths = self._paths()
+        if not paths:
+            raise JitgradError(f"{self._name} was not compiled yet; call it, or use lower(...)")
+        return paths[-1]
+
+    def ir(self, stage: str = "optimized") -> str:
+        """The IR of the newest path at a stage: "trace", "optimized", "kernels", "llvm", "asm"."""
+        return self._one().compiled.ir(stage)
+
+    def llvm(self) -> str:
+        """The LLVM IR of the newest path."""
+        return self._one().compiled.llvm
+
+    def asm(self) -> str:
+        """The assembly of the newest path."""
+        return self._one().compiled.asm
+
+    def cache_clear(self) -> None:
+        """Forget all specializations."""
+        self._families.clear()
+
+    def explain(self) -> str:
+        """What was compiled, for which arguments, why, and under which guards."""
+        lines = [f"{self._name}: {len(self._paths())} compiled path(s)"]
+        for family in self._families.values():
+            lines.append(f"  arguments ({family.title})")
+            for spec in family.specs.values():
+                sizes = ", ".join(
+                    "[" + ", ".join("symbol" if d == SYMBOL else str(d) for d in p) + "]"
+                    for p in spec.pattern
+                )
+                lines.append(f"    sizes {sizes}: made because of {spec.reason}")
+                if spec.python:
+                    lines.append(f"      run as plain Python: {spec.python}")
+                for k, path in enumerate(spec.paths):
+                    lines.append(f"      path {k}: {len(path.fn.ops)} ops")
+                    lines += [f"        guard: {g}" for g in path.guards]
+                    if path.captures:
+                        lines.append(f"        reads {len(path.captures)} captured array(s)")
+        return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<jitted {self._name}>"
+
+
+class _Bound:
+    """A jitted method of an instance; the instance is a static argument or a pytree."""
+
+    def __init__(self, jitted: Jitted, instance: Any) -> None:
+        self.__func__, self.__self__ = jitted, instance
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__func__(self.__self__, *args, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.__func__, name)
+
+
+class Lowered:
+    """A traced function for one kind of arguments: `ir`, and `compile` to a callable."""
+
+    def __init__(self, traced: Traced, name: str) -> None:
+        self._traced = traced
+        self._name = name
+
+    @property
+    def function(self) -> Function:
+        """The IR as it was traced."""
+        return self._traced.fn
+
+    def ir(self, stage: str = "trace") -> str:
+        """The IR as text; stages as `Jitted.ir`."""
+        if stage == "trace":
+            from .ir.printer import format_function
+
+            return format_function(self.function)
+        return self._path().compiled.ir(stage)
+
+    def _path(self) -> Path:
+        return compile_path(self._traced, self._name, None)
+
+    def compile(self) -> Callable[..., Any]:
+        """A function of the flat arguments that runs machine code."""
+        path = self._path()
+        return lambda *arrays: path.unpack(path.call(*arrays, *path.captures))
+
+
+class Interpreted:
+    """The stand-in for compiled code: the IR on the reference interpreter."""
+
+    llvm = asm = ""
+
+    def __init__(self, fn: Function) -> None:
+        self.source = fn
+
+    def call(self, *args: Any) -> tuple[Any, ...]:
+        fn = self.source
+        arrays = [np.asarray(a, p.type.dtype.np) for p, a in zip(fn.params, args)]
+        return tuple([np.array(a) for a in run(fn, arrays)])
+
+    def ir(self, stage: str = "trace") -> str:
+        from .ir.printer import format_function
+
+        return format_function(self.source)
+
+
+def compile_path(traced: Traced, name: str, doc: str | None) -> Path:
+    """Compile a trace; its results come back in the structure that the function gave."""
+    fn = traced.fn
+    scalars = [form != ARRAY for form in traced.forms]
+    if state.interpret:
+        compiled: Any = Interpreted(fn)
+    else:
+        from .compile import compile_ir
+
+        compiled = compile_ir(fn, name=name, doc=doc, result="tuple", scalars=True)
+    outs, out_tree = traced.outs, traced.out_tree
+    zero_d = [not s and not v.type.shape for s, v in zip(scalars, fn.results)]
+    plain = out_tree is LEAF and outs == [None]
+
+    def unpack(results: Any) -> Any:
+        values = iter([
+            np.asarray(r) if z else r[()] if s else r
+            for r, s, z in zip(results, scalars, zero_d)
+        ])
+        if plain:
+            return next(values)
+        return unflatten(out_tree, [next(values) if o is None else o for o in outs])
+
+    return Path(fn, compiled, traced.captures, traced.guards, unpack)
+
+
+_plain_defs: dict[int, TreeDef] = {}
+
+
+def _plain(n: int) -> TreeDef:
+    found = _plain_defs.get(n)
+    if found is None:
+        found = _plain_defs[n] = flatten(((0.0,) * n, {}))[1]
+    return found
+
+
+def _kind_text(kind: Any) -> str:
+    if kind.__class__ is tuple:
+        return f"{kind[0].name}[{', '.join(':' * kind[1])}]"
+    return f"static {kind!r:.40}" if kind.__class__ is _Static else str(kind)
+
+
+def _complete(fun: Callable[..., Any], nums: tuple, names: tuple) -> tuple[tuple, tuple]:
+    """Static arguments by number and by name, each known both ways."""
+    try:
+        params = list(inspect.signature(fun).parameters)
+    except (TypeError, ValueError):
+        return nums, names
+    more = tuple(params.index(n) for n in names if n in params)
+    also = tuple(params[i] for i in nums if -len(params) <= i < len(params))
+    return tuple(dict.fromkeys((*nums, *more))), tuple(dict.fromkeys((*names, *also)))
+
+
+def _open_statics(fun: Callable[..., Any]) -> Callable[..., Any]:
+    def opened(*args: Any, **kwargs: Any) -> Any:
+        args = tuple([a.value if a.__class__ is _Static else a for a in args])
+        kwargs = {k: v.value if v.__class__ is _Static else v for k, v in kwargs.items()}
+        return fun(*args, **kwargs)
+
+    return opened
+
+
+# -- the public functions -------------------------------------------------------------------------
+
+
+def jit(fun: Any = None, *, static_argnums: Any = (), static_argnames: Any = (),
+        donate_argnums: Any = ()) -> Any:  # fmt: skip
+    """Compile a function of arrays, numbers and pytrees of them to machine code.
+
+    Arguments that are no numbers are static: another value of one compiles again, as does a new
+    dtype, rank or pytree; a new size does not. `static_argnums` and `static_argnames` make more
+    arguments static. A branch on a traced value is taken as this call's arguments say and guarded:
+    another outcome traces another path. `donate_argnums` is accepted for JAX's sake.
+
+    >>> f = jit(lambda x: x * 2)
+    >>> f(np.arange(3.0))
+    array([0., 2., 4.])
+    """
+    if fun is None:
+        return lambda f: jit(f, static_argnums=static_argnums, static_argnames=static_argnames)
+    if isinstance(fun, Jitted):
+        return fun
+    if not callable(fun):
+        raise TypeError(f"jit takes a function, not {fun!r:.60}")
+    return Jitted(fun, static_argnums, static_argnames)
+
+
+@contextmanager
+def disable_jit() -> Iterator[None]:
+    """Inside, jitted functions run as plain Python."""
+    before, state.disabled = state.disabled, True
+    try:
+        yield
+    finally:
+        state.disabled = before
+
+
+@contextmanager
+def interpreted() -> Iterator[None]:
+    """Inside, new traces run on the reference interpreter instead of machine code."""
+    before, state.interpret = state.interpret, True
+    try:
+        yield
+    finally:
+        state.interpret = before
+
+
+def make_ir(fun: Callable[..., Any]) -> Callable[..., Function]:
+    """A function that gives `fun`'s IR for its arguments, as it is traced under jit."""
+
+    def made(*args: Any, **kwargs: Any) -> Function:
+        return jit(fun).lower(*args, **kwargs).function
+
+    return made
+
+
+def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The shapes and dtypes that `fun` would give, as `ShapeDtypeStruct`s; nothing is computed.
+
+    >>> eval_shape(lambda x: x.sum(0), ShapeDtypeStruct((2, 3), float))
+    ShapeDtypeStruct(shape=(3,), dtype=float64)
+    """
+    leaves, treedef = flatten((args, kwargs))
+    pattern = [getattr(x, "shape", ()) for x in leaves]
+    got = trace(fun, "eval_shape", leaves, treedef, pattern, [""] * len(leaves), "abstract")
+    results = iter(got.fn.results)
+    out = []
+    for o in got.outs:
+        if o is None:
+            t = next(results).type
+            o = ShapeDtypeStruct(t.shape, t.dtype.np)  # type: ignore[arg-type]
+        out.append(o)
+    return unflatten(got.out_tree, out)
+
+
+__all__ = ["Dim", "ShapeDtypeStruct", "disable_jit", "eval_shape", "interpreted", "jit", "make_ir"]
