@@ -11,6 +11,7 @@ import numpy as np
 from .errors import GuardError, JitgradError, ShapeError, at
 from .ir.core import Function, Value
 from .ir.dims import Dim, evaluate
+from .ir.gcpause import without_gc
 from .ir.interp import bind_dims
 from .ir.types import TensorType
 
@@ -60,6 +61,7 @@ def optimize(fn: Function, timings: dict[str, float] | None = None) -> Function:
     return parse_pipeline(TENSOR).run(fn, timings=timings)
 
 
+@without_gc
 def compile_ir(
     fn: Function,
     *,

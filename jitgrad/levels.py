@@ -83,7 +83,7 @@ def float_leaf(root: Root, x: Any, what: str, name: str) -> Tracer:
     """A leaf of a differentiated argument as a float tracer."""
     if x.__class__ is int:
         x = float(x)
-    if not isinstance(x, (Tracer, float, np.ndarray, np.generic)):
+    if not isinstance(x, (Tracer, float, bool, np.ndarray, np.generic)):
         raise TypeError(at(f"{name} needs numbers or arrays, {what} has {x!r:.60}", here()))
     t = lift(x, root)
     dtype = t.value.type.dtype

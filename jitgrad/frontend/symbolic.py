@@ -15,7 +15,7 @@ from weakref import ref
 
 import numpy as np
 
-from ..errors import Loc
+from ..errors import Loc, at
 from ..ir import types as ir
 from ..ir.build import Builder
 from ..ir.core import Value
@@ -132,8 +132,8 @@ class TensorVariable:
             return v.name
         if v.op is None:
             return f"<{self.type}>"
-        if v.op.opdef.name == "constant" and v.op.attrs["spelling"]:
-            return f"TensorConstant{{{v.op.attrs['spelling']}}}"
+        if v.op.opdef.name == "constant":
+            return f"TensorConstant{{{v.op.attrs['spelling'] or v.type}}}"
         return f"{v.op.opdef.name}.{v.index}"
 
     def __bool__(self) -> bool:
@@ -352,16 +352,19 @@ def constant(value: Any, name: str | None = None, ndim: int | None = None,
     (TensorConstant{2}, TensorType(float64, vector))
     """
     spelling = repr(value) if isinstance(value, (bool, int, float)) else ""
+    b = Builder(here())
     array = np.array(value, dtype_of(dtype).np if dtype is not None else None)
+    if array.dtype.kind not in "biuf":
+        why = "is not there yet" if array.dtype.kind == "c" else "is no number or array of numbers"
+        raise TypeError(
+            at(f"Cannot convert {value!r:.60} to a variable: {array.dtype} {why}", b.loc)
+        )
     kind: DType = dtype_of(array.dtype)
-    if kind.kind == "c":
-        raise TypeError("complex constants are not there yet")
     array = array.astype(kind.np, copy=False)
     if ndim is not None:
         if array.ndim > ndim:
             raise ValueError(f"a constant of shape {array.shape} has more than {ndim} dims")
         array = array.reshape((1,) * (ndim - array.ndim) + array.shape)
-    b = Builder(here())
     shape: tuple[DimLike, ...] = array.shape
     number = array.item() if not shape else array
     if isinstance(number, np.ndarray):

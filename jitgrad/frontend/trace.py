@@ -521,7 +521,8 @@ _FIXES = {
     ".item()": "use x as it is",
     "conversion to a NumPy array":
         "use jitgrad.numpy (np.stack, np.array, np.where) instead of numpy or math, and build "
-        "arrays from lists instead of assigning into a NumPy array",
+        "arrays from lists instead of assigning into a NumPy array; to index a NumPy array by it, "
+        "use jitgrad.numpy.take(array, i)",
 }  # fmt: skip
 
 

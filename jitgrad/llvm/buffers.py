@@ -116,6 +116,15 @@ class Program:
                 out.direct.setdefault(id(v), k)
         return out
 
+    def kernels(self) -> int:
+        """The number of kernels, regions' included."""
+        stack, count = [self.top], 0
+        while stack:
+            for step in stack.pop().steps:
+                count += step.kind == "kernel"
+                stack += step.regions
+        return count
+
     # -- slots ------------------------------------------------------------------------------------
 
     def _take(self, size: DimLike) -> int:

@@ -141,6 +141,7 @@ class Core(Entry):
         self.program = program
         self.pointers: dict[int, str] = {}  # id of a root -> its data
         self.slots: list[str] = []
+        self.only = program.kernels() == 1
         self.strides = {
             id(p): [f"@{id(p)}.{j}" for j in range(p.type.rank)]
             for p in fn.params
@@ -239,7 +240,9 @@ class Core(Entry):
     def kernel(self, step: Step) -> None:
         strided = [id(v) in self.strides for v in step.ins]
         (body,) = step.op.regions
-        if not any(op.regions for op in body.ops):  # no loop: not worth a call
+        # An only kernel stands in core (a function costs 0.5 ms of codegen), and so does one without
+        # loops, which is not worth a call.
+        if self.only or not any(op.regions for op in body.ops):
             pointers = [self.pointer(v) for v in (*step.ins, *step.outs)]
             host = Host(self, pointers, lambda name: self.stride_or_dim(name, step.ins))
             emitter = Kernel(self.unit, step.op, strided, host)

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..ir.core import Block, Function, Op, Value
+from ..ir.ops import TABLE
 from .base import Pass, register
 from .dce import keep_notes
+
+_CALL = TABLE["call"]
 
 
 def splice(block: Block, args: Sequence[Value], *, fresh: bool = False) -> tuple[list, list[Value]]:
@@ -33,12 +36,14 @@ def splice(block: Block, args: Sequence[Value], *, fresh: bool = False) -> tuple
 
 def inline_block(block: Block) -> Block:
     """The block without calls, in regions too; itself where it has none."""
+    if not any(op.regions or op.opdef is _CALL for op in block.ops):
+        return block
     env: dict[Value, Value] = {}
     out: list[Op] = []
     have: set[int] = set()
     for op in block.ops:
         operands = tuple([env.get(v, v) for v in op.operands])
-        if op.opdef.name == "call":
+        if op.opdef is _CALL:
             callee: Function = op.attrs["callee"]
             body = callee.cache.get("inlined")
             if body is None:

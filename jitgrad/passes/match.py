@@ -18,7 +18,7 @@ from ..ir.core import Op, Value
 from ..ir.ops import TABLE
 from ..ir.terms import Term
 from .fold import is_number, splat
-from .rewrite import Index
+from .rewrite import SAME, Index
 
 Bound = dict[str, Value]
 
@@ -171,6 +171,9 @@ _NUMBERS = ("constant", "broadcast", "fill", "reshape")
 
 def _children(left: Term) -> tuple[str, ...]:
     """One operand's possible makers; none where a variable can be anything."""
+    last = [a.name for a in left.args[-2:] if a.op is None and a.name]
+    if len(last) == 2 and last[0] == last[1]:
+        return (SAME,)
     choice: tuple[str, ...] = ()
     for a in left.args:
         if a.op is not None:

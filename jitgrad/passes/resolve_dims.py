@@ -129,6 +129,8 @@ class ResolveDims(Pass):
         if any(op.opdef.name == "call" for op in fn.ops):
             return fn  # a callee's dims are its caller's: inline first
         env, notes = equalities(fn)
+        if not env and not any(op.opdef.name in ("require", "refine") for op in fn.ops):
+            return fn
         body = _Substitution(env).block(fn.body)
         if body is fn.body:
             return fn

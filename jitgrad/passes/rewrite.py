@@ -30,18 +30,22 @@ Made = Value | tuple[Value, ...] | None
 Applier = Callable[[Op, Builder], Made]
 
 
+SAME = "="  # no op has this name
+
+
 class Index:
     """Rules by what they look at: the root's row, then the rows of its operands.
 
     Each rule comes as (name, root op names, child op names or () for any, function). A rule with
     children is tried only where an operand is made by one of them, so that an op on which nothing
-    can fire costs a dictionary look-up an operand.
+    can fire costs a dictionary look-up an operand. The child SAME stands for: the last two operands
+    are one value.
     """
 
     __slots__ = ("roots",)
 
     def __init__(self, rules: Iterable[tuple[str, Sequence[str], Sequence[str], Applier]]) -> None:
-        self.roots: dict[OpDef, tuple[list, dict[OpDef, list]]] = {}
+        self.roots: dict[OpDef, tuple[list, dict[OpDef | None, list]]] = {}
         for order, (name, roots, children, apply) in enumerate(rules):
             entry = (order, name, apply)
             for root in roots:
@@ -49,7 +53,7 @@ class Index:
                 if not children:
                     always.append(entry)
                 for child in children:
-                    by_child.setdefault(TABLE[child], []).append(entry)
+                    by_child.setdefault(TABLE.get(child), []).append(entry)
 
 
 EMPTY = Index(())
@@ -179,7 +183,12 @@ class Rewriter:
         """What the first rule that fires puts in the place of `op`'s results."""
         always, by_child = entry
         candidates = always
-        for v in op.operands:
+        operands = op.operands
+        if len(operands) > 1 and operands[-1] is operands[-2]:
+            same = by_child.get(None)
+            if same is not None:
+                candidates = sorted({*same, *always}, key=_order)
+        for v in operands:
             made_by = v.op
             if made_by is not None:
                 more = by_child.get(made_by.opdef)

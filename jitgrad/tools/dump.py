@@ -22,14 +22,19 @@ _SIZES = (101, 103, 107, 109, 113, 127, 131, 137, 139, 149)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("function", metavar="MODULE:FUNCTION",
-                        help="pkg.module:loss, or a file: model.py:loss, or model.py:net.loss")  # fmt: skip
+    parser.add_argument(
+        "function",
+        metavar="MODULE:FUNCTION",
+        help="pkg.module:loss, or a file: model.py:loss, or model.py:net.loss",
+    )
     parser.add_argument("--args", default="", metavar="TYPES", help='"f64[n, 3], f64[3], f64"')
     parser.add_argument("--stage", choices=STAGES, default="opt", help="opt, if not given")
-    parser.add_argument("--grad", action="store_true",
-                        help="the function's value and gradient instead")  # fmt: skip
-    parser.add_argument("--locs", action="store_true",
-                        help="lines and what made an op; for trace, opt and kernels")  # fmt: skip
+    parser.add_argument(
+        "--grad", action="store_true", help="the function's value and gradient instead"
+    )
+    parser.add_argument(
+        "--locs", action="store_true", help="lines and what made an op; for trace, opt and kernels"
+    )
 
 
 def run(args: argparse.Namespace) -> int:

@@ -54,7 +54,7 @@ def test_bad_pipelines(text: str, says: str) -> None:
 
 
 def test_order_is_checked() -> None:
-    assert not pipelines.misplaced(tuple(["inline", "simplify", "dce", "fuse"]))
+    assert not pipelines.misplaced(("inline", "simplify", "dce", "fuse"))
     (broken,) = pipelines.misplaced(("simplify", "stabilize"))
     assert broken.reason
     assert pipelines.pipeline("tensor") is pipelines.pipeline("tensor")

@@ -105,6 +105,10 @@ def test_numpy_operands_and_unknown_ones():
     np.testing.assert_array_equal(([1.0, 2.0] - x).eval({x: [1, 1]}), [0, 1])
     with pytest.raises(TypeError, match="unsupported operand"):
         x + "a"
+    for odd in ("a", None, 1j):
+        with pytest.raises(TypeError, match="Cannot convert") as err:
+            T.exp(odd)
+        assert here(-1) in str(err.value)
 
 
 # -- operations against NumPy ---------------------------------------------------------------------

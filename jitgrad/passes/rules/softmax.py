@@ -146,11 +146,17 @@ def _log_sum_exp(op: Op, b: Builder) -> Any:
     return moved(b, out, moves)
 
 
+def same_exp(a: Value, c: Value) -> bool:
+    """Whether both are exp of one value: front ends need not have shared the two."""
+    m, n = maker(a, "exp"), maker(c, "exp")
+    return m is not None and n is not None and m.operands[0] is n.operands[0]
+
+
 def _normalizer(den: Value, e: Value) -> tuple[Value, tuple[int, ...], list[Op]] | None:
     """x, the axes and the moves, where `den` is sum(e) spread over the shape of e = exp(x)."""
     total, moves = chain(den)
     s = maker(total, "sum")
-    if s is None or s.operands[0] is not e or not maker(e, "exp"):
+    if s is None or not same_exp(s.operands[0], e):
         return None
     places = axis_places(total, moves)
     kept = kept_axes(e.type.rank, s.attrs["axes"])
@@ -192,7 +198,7 @@ def _softmax_product(op: Op, b: Builder) -> Any:
             continue
         t, den = div.operands
         s = maker(chain(den)[0], "sum")
-        found = _normalizer(moved(b, den, moves), e) if s and s.operands[0] is e else None
+        found = _normalizer(moved(b, den, moves), e) if s and same_exp(s.operands[0], e) else None
         if found is None or shifted(found[0], found[1]):
             continue
         p = softmax(b, *found)
