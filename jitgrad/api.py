@@ -134,9 +134,7 @@ def grad_and_aux(fun: Function, argnums: Any = 0, *, argnum: Any = None) -> Func
     return grad(fun, _argnums(argnums, argnum), True)
 
 
-def elementwise_grad(
-    fun: Function, argnums: Any = 0, *, argnum: Any = None
-) -> Function:
+def elementwise_grad(fun: Function, argnums: Any = 0, *, argnum: Any = None) -> Function:
     """The gradient of the sum of `fun`'s results: the derivative of an elementwise function.
 
     >>> elementwise_grad(lambda x: x**2)(np.array([1.0, 2.0]))
@@ -248,7 +246,9 @@ def _replay(
 # -- forward mode ---------------------------------------------------------------------------------
 
 
-def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False) -> Any:
+def jvp(
+    fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool = False
+) -> Any:
     """`fun(*primals)` and its derivative in the direction `tangents`.
 
     >>> jvp(lambda x: x**2, (3.0,), (1.0,))
@@ -272,7 +272,9 @@ def jvp(fun: Function, primals: Sequence[Any], tangents: Sequence[Any], has_aux:
         primal = [leave(root, wrap(root, v, t.mask, t.form), bit, seen)
                   for v, t in zip(values, outs)]  # fmt: skip
         tangent = [
-            leave(root, wrap(root, root.b.zeros(v.type) if d is None else d, mask, t.form), bit, seen)
+            leave(
+                root, wrap(root, root.b.zeros(v.type) if d is None else d, mask, t.form), bit, seen
+            )
             for d, v, t in zip(found, values, outs)
         ]
         result = unflatten(treedef, primal), unflatten(treedef, tangent)

@@ -28,7 +28,9 @@ def _basis(root: Root, type_: TensorType) -> Value:
     return b.reshape(b.cast(eye, type_.dtype), (n, *type_.shape))
 
 
-def _stacked(root: Root, outs: Sequence[Value | None], seed: Value, since: int) -> list[Value | None]:
+def _stacked(
+    root: Root, outs: Sequence[Value | None], seed: Value, since: int
+) -> list[Value | None]:
     """`outs`, linear in `seed`, for every unit tensor in its place: new leading axes."""
     basis = _basis(root, seed.type)
     n = basis.type.shape[0]

@@ -12,7 +12,7 @@ from . import numpy as _numpy  # noqa: F401  (fills the tables that tracers' met
 from .errors import JitgradError, at
 from .frontend.ops import lift
 from .frontend.pytree import TreeDef, flatten, unflatten
-from .frontend.source import here, without_our_frames
+from .frontend.source import here, unwrapped, without_our_frames
 from .frontend.trace import ARRAY, WEAK, Root, Tracer, activate, current, wrap
 from .ir.core import Value, reachable, serial
 from .ir.types import F64
@@ -34,8 +34,11 @@ def level(name: str) -> Iterator[tuple[Root, int]]:
                 yield root, bit
         else:
             yield root, bit
-    except JitgradError as err:
-        raise without_our_frames(err) from None if outermost else err
+    except (JitgradError, ValueError) as err:
+        mine = unwrapped(err)
+        if not outermost or not isinstance(mine, JitgradError):
+            raise
+        raise without_our_frames(mine) from None
     finally:
         root.depth -= 1
 
@@ -98,9 +101,7 @@ def float_leaf(root: Root, x: Any, what: str, name: str) -> Tracer:
 class Inputs:
     """The arguments that a transform differentiates by, as fresh values inside the trace."""
 
-    def __init__(
-        self, root: Root, bit: int, args: Sequence[Any], argnums: Any, name: str
-    ) -> None:
+    def __init__(self, root: Root, bit: int, args: Sequence[Any], argnums: Any, name: str) -> None:
         self.root, self.bit, self.single = root, bit, isinstance(argnums, (int, np.integer))
         numbers = (argnums,) if self.single else tuple(argnums)
         self.args = list(args)

@@ -21,6 +21,7 @@ from .frontend.symbolic_ops import broadcast
 from .ir.build import Builder
 from .ir.core import Function, Op, Value
 from .ir.dims import Dim, symbols
+from .ir.gcpause import without_gc
 from .ir.interp import run
 from .passes.stabilize import stabilize_values
 from .symbolic_call import In, PythonCall, SlowCall
@@ -82,6 +83,7 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
+@without_gc
 def function(
     inputs: Sequence[Any],
     outputs: Any = None,

@@ -4,195 +4,27 @@ from __future__ import annotations
 
 import inspect
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
-from itertools import count
 from typing import Any
 
 import numpy as np
 
-from . import numpy as _numpy  # noqa: F401  (fills the tables that tracers' methods look into)
-from .errors import GuardError, JitgradError, TraceError
-from .frontend.ops import lift
+from .errors import GuardError, JitgradError
 from .frontend.pytree import LEAF, TreeDef, flatten, unflatten
-from .frontend.source import without_our_frames
-from .frontend.trace import ARRAY, SCALAR, WEAK, Escape, Root, Tracer, activate, state
-from .ir.core import Function, Op, Value, function
-from .ir.dims import Dim, DimLike, symbol
+from .frontend.source import unwrapped, without_our_frames
+from .frontend.trace import ARRAY, Escape, state
+from .ir.core import Function
 from .ir.interp import run
-from .ir.types import dtype_of, tensor
 from .runtime.specialize import MAX_PATHS, SYMBOL, Family, Path, Specialization
-
-_KINDS = {float: "float", int: "int", bool: "bool", complex: "complex"}
-_LETTERS = "nmkpqrsuvw"
-
-
-class ShapeDtypeStruct:
-    """A shape and a dtype: an argument of `eval_shape` and `lower` that has no values."""
-
-    __slots__ = ("dtype", "shape")
-
-    def __init__(self, shape: Sequence[int], dtype: Any) -> None:
-        self.shape = tuple(shape)
-        self.dtype = np.dtype(dtype)
-
-    @property
-    def ndim(self) -> int:
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        return int(np.prod(self.shape))
-
-    def __eq__(self, other: object) -> bool:
-        return (isinstance(other, ShapeDtypeStruct) and self.shape == other.shape
-                and self.dtype == other.dtype)  # fmt: skip
-
-    def __hash__(self) -> int:
-        return hash((self.shape, self.dtype))
-
-    def __repr__(self) -> str:
-        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name})"
-
-
-class _Static:
-    """A leaf that is no number: part of the key, compared by equality."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return (isinstance(other, _Static) and self.value.__class__ is other.value.__class__
-                and bool(self.value == other.value))  # fmt: skip
-
-    def __hash__(self) -> int:
-        return hash(self.value)
-
-    def __repr__(self) -> str:
-        return repr(self.value)
-
-
-def classify(x: Any) -> Any:
-    """What of a leaf is part of the key of its family: dtype and rank, kind of number, or itself."""
-    c = x.__class__
-    if c is np.ndarray or isinstance(x, (np.ndarray, ShapeDtypeStruct)):
-        return (x.dtype, len(x.shape))
-    if c is int:
-        return "int" if -(2**63) <= x < 2**63 else _Static(x)
-    if c in _KINDS:
-        return _KINDS[c]
-    if isinstance(x, np.generic):
-        return x.dtype
-    try:
-        hash(x)
-    except TypeError:
-        raise TypeError(f"jit: an argument of type {c.__name__} is neither an array, a number, a "
-                        "pytree of them, nor hashable; hash it or register it as a pytree") from None  # fmt: skip
-    return _Static(x)
-
-
-class Traced:
-    """What a trace of a function gave: its IR, the structure of its result, hidden inputs."""
-
-    __slots__ = ("captures", "fn", "forms", "guards", "known", "out_tree", "outs")
-
-    def __init__(self, fn: Function, out_tree: TreeDef, outs: list[Any], forms: list[int],
-                 captures: list[np.ndarray], guards: list[str], known: list[Any]) -> None:  # fmt: skip
-        self.fn = fn
-        self.out_tree = out_tree
-        self.outs = outs  # for each leaf: None where it is a result of fn, else the thing itself
-        self.forms = forms
-        self.captures = captures
-        self.guards = guards
-        self.known = known
-
-
-def trace(
-    fun: Callable[..., Any],
-    name: str,
-    leaves: Sequence[Any],
-    treedef: TreeDef,
-    pattern: Sequence[tuple[int, ...]],
-    names: Sequence[str],
-    kind: str = "jit",
-) -> Traced:
-    """Run `fun` on tracers. `pattern` has the size of each axis, or SYMBOL."""
-    root = Root(kind)
-    fresh = count()
-    params: list[Value] = []
-    given: list[Any] = []
-    for leaf, label, sizes in zip(leaves, names, pattern):
-        what = classify(leaf)
-        if what.__class__ is _Static:
-            given.append(leaf)
-            continue
-        if what.__class__ is str:
-            dtype, form = dtype_of(type(leaf)), WEAK
-        else:
-            array = what.__class__ is tuple
-            dtype, form = dtype_of(leaf.dtype), ARRAY if array else SCALAR
-        dims: list[DimLike] = []
-        for d, size in zip(sizes, getattr(leaf, "shape", ())):
-            if d == SYMBOL:
-                k = next(fresh)
-                d = symbol(_LETTERS[k] if k < len(_LETTERS) else f"d{k}")  # type: ignore[assignment]
-                root.env[repr(d)] = size
-            dims.append(d)
-        v = Value(tensor(dtype, tuple(dims)), name=label)
-        if kind == "jit" and leaf.__class__ is not ShapeDtypeStruct:
-            root.known[v] = np.asarray(leaf, dtype.np)
-        params.append(v)
-        given.append(Tracer(v, root, form, 0))
-    args, kwargs = unflatten(treedef, given)
-    with activate(root):
-        result = fun(*args, **kwargs)
-        return _traced(root, name, params, result)
-
-
-def _traced(root: Root, name: str, params: list[Value], result: Any) -> Traced:
-    leaves, out_tree = flatten(result)
-    outs: list[Any] = []
-    forms: list[int] = []
-    values: list[Value] = []
-    taken: set[Value] = {*params}
-    for leaf in leaves:
-        if not isinstance(leaf, (Tracer, np.ndarray, np.generic, int, float)):
-            outs.append(leaf)
-            continue
-        t = lift(leaf, root)
-        v = t.value
-        if v in taken or v.op is None:
-            v = root.b("identity", v)  # outputs alias neither arguments nor each other
-        taken.add(v)
-        values.append(v)
-        forms.append(t.form)
-        outs.append(None)
-    for array, v in root.captures.values():
-        if not np.array_equal(array, root.known[v], equal_nan=array.dtype.kind == "f"):
-            raise TraceError(f"the function changed an array of shape {array.shape} that it also "
-                             "reads as a captured value; make it inside with jitgrad.numpy")  # fmt: skip
-    hidden = [v for _, v in root.captures.values()]
-    fn = function(name, [*params, *hidden], values, root.effects)
-    guards = [_guard_text(op) for op in root.effects]
-    known = [root.value(v) for v in values] if root.kind == "jit" and root.decided else []
-    return Traced(fn, out_tree, outs, forms, [a for a, _ in root.captures.values()], guards, known)
-
-
-def _guard_text(op: Op) -> str:
-    if op.name == "guard":
-        return op.attrs["message"]
-    return f"{op.attrs['lhs']} {op.attrs['cmp']} {op.attrs['rhs']} is required: {op.attrs['message']}"
+from .tracing import ShapeDtypeStruct, Static, Traced, classify, trace
 
 
 class Jitted:
     """A function that is compiled for the arguments it is called with; see `jit`."""
 
-    def __init__(
-        self, fun: Callable[..., Any], static_argnums: Any, static_argnames: Any
-    ) -> None:
+    def __init__(self, fun: Callable[..., Any], static_argnums: Any, static_argnames: Any) -> None:
         update_wrapper(self, fun)
         self.__wrapped__ = fun
         self._name = getattr(fun, "__name__", "function")
@@ -212,8 +44,11 @@ class Jitted:
         spec, dynamic = self._find(leaves, treedef)
         try:
             return self._run(spec, 0, leaves, treedef, dynamic, (args, kwargs))
-        except JitgradError as err:
-            raise without_our_frames(err) from None
+        except (JitgradError, ValueError) as err:
+            mine = unwrapped(err)
+            if not isinstance(mine, JitgradError):
+                raise
+            raise without_our_frames(mine) from None
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         return self if instance is None else _Bound(self, instance)
@@ -228,12 +63,12 @@ class Jitted:
         if self._static_nums or self._static_names:
             n = len(args)
             chosen = {i % n for i in self._static_nums if -n <= i < n}
-            args = tuple([_Static(a) if i in chosen else a for i, a in enumerate(args)])
-            kwargs = {k: _Static(v) if k in self._static_names else v for k, v in kwargs.items()}
+            args = tuple([Static(a) if i in chosen else a for i, a in enumerate(args)])
+            kwargs = {k: Static(v) if k in self._static_names else v for k, v in kwargs.items()}
         return flatten((args, kwargs))
 
     def _find(self, leaves: list[Any], treedef: TreeDef) -> tuple[Specialization, list[Any]]:
-        kinds = [x if x.__class__ is _Static else classify(x) for x in leaves]
+        kinds = [x if x.__class__ is Static else classify(x) for x in leaves]
         key = (treedef, *kinds)
         try:
             family = self._families.get(key)
@@ -241,8 +76,8 @@ class Jitted:
             raise TypeError(f"jit: a static argument is not hashable: {err}") from None
         if family is None:
             family = self._families[key] = Family(", ".join(map(_kind_text, kinds)))
-        dynamic = [x for x, k in zip(leaves, kinds) if k.__class__ is not _Static]
-        shapes = [getattr(x, "shape", ()) if k.__class__ is not _Static else ()
+        dynamic = [x for x, k in zip(leaves, kinds) if k.__class__ is not Static]
+        shapes = [getattr(x, "shape", ()) if k.__class__ is not Static else ()
                   for x, k in zip(leaves, kinds)]  # fmt: skip
         return family.find(shapes), dynamic
 
@@ -266,7 +101,10 @@ class Jitted:
             return self.__wrapped__(*call[0], **call[1])
         try:
             traced = self._trace(leaves, treedef, spec.pattern)
-        except Escape as err:
+        except (Escape, ValueError) as raised:
+            err = unwrapped(raised)
+            if not isinstance(err, Escape):
+                raise
             spec.python = str(err)
             warnings.warn(f"{self._name} is run as plain Python, since a traced value leaves it: "
                           f"{err}", stacklevel=4)  # fmt: skip
@@ -429,10 +267,9 @@ def compile_path(traced: Traced, name: str, doc: str | None) -> Path:
     plain = out_tree is LEAF and outs == [None]
 
     def unpack(results: Any) -> Any:
-        values = iter([
-            np.asarray(r) if z else r[()] if s else r
-            for r, s, z in zip(results, scalars, zero_d)
-        ])
+        values = iter(
+            [np.asarray(r) if z else r[()] if s else r for r, s, z in zip(results, scalars, zero_d)]
+        )
         if plain:
             return next(values)
         return unflatten(out_tree, [next(values) if o is None else o for o in outs])
@@ -453,7 +290,7 @@ def _plain(n: int) -> TreeDef:
 def _kind_text(kind: Any) -> str:
     if kind.__class__ is tuple:
         return f"{kind[0].name}[{', '.join(':' * kind[1])}]"
-    return f"static {kind!r:.40}" if kind.__class__ is _Static else str(kind)
+    return f"static {kind!r:.40}" if kind.__class__ is Static else str(kind)
 
 
 def _complete(fun: Callable[..., Any], nums: tuple, names: tuple) -> tuple[tuple, tuple]:
@@ -469,8 +306,8 @@ def _complete(fun: Callable[..., Any], nums: tuple, names: tuple) -> tuple[tuple
 
 def _open_statics(fun: Callable[..., Any]) -> Callable[..., Any]:
     def opened(*args: Any, **kwargs: Any) -> Any:
-        args = tuple([a.value if a.__class__ is _Static else a for a in args])
-        kwargs = {k: v.value if v.__class__ is _Static else v for k, v in kwargs.items()}
+        args = tuple([a.value if a.__class__ is Static else a for a in args])
+        kwargs = {k: v.value if v.__class__ is Static else v for k, v in kwargs.items()}
         return fun(*args, **kwargs)
 
     return opened
@@ -549,4 +386,4 @@ def eval_shape(fun: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     return unflatten(got.out_tree, out)
 
 
-__all__ = ["Dim", "ShapeDtypeStruct", "disable_jit", "eval_shape", "interpreted", "jit", "make_ir"]
+__all__ = ["ShapeDtypeStruct", "disable_jit", "eval_shape", "interpreted", "jit", "make_ir"]

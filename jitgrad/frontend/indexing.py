@@ -1,4 +1,4 @@
-"""Indexing of tracers as NumPy's: ints, slices, newaxis, ellipsis, integer arrays; `x.at[…]`.
+"""Indexing of tracers as NumPy's: ints, slices, newaxis, ellipsis, integer arrays.
 
 What is known while tracing becomes slices and reshapes, what is computed becomes gathers behind
 `wrap_index`, which checks bounds. Comparisons of symbolic sizes that clamp a slice are guarded.
@@ -14,8 +14,8 @@ import numpy as np
 from ..errors import TraceError, at
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, ceildiv, product
-from ..ir.types import BOOL, I64, scalar, tensor
-from .ops import array_of, broadcast_shapes, cast, emit, is_traced, lift, result_dtype, spread
+from ..ir.types import BOOL, I64, scalar
+from .ops import array_of, broadcast_shapes, cast, emit, is_traced, lift, spread
 from .source import here
 from .trace import ARRAY, FUNCTIONS, SCALAR, Root, Size, Tracer, dim_of, leaked, size_of, wrap
 
@@ -30,7 +30,7 @@ def getitem(x: Tracer, index: Any) -> Tracer:
     if not root.open:
         raise leaked(x)
     root.b.loc = here()
-    return _apply(x, parse(x, index))
+    return apply(x, parse(x, index))
 
 
 def parse(x: Tracer, index: Any) -> list[Item]:
@@ -86,7 +86,9 @@ def _part(root: Root, part: Any, shape: tuple[DimLike, ...]) -> list[Any]:
         if part.dtype == bool:
             return _mask(root, part, shape)
         if part.dtype.kind not in "iu":
-            raise IndexError(at("arrays used as indices must be of integer (or boolean) type", here()))
+            raise IndexError(
+                at("arrays used as indices must be of integer (or boolean) type", here())
+            )
         if part.ndim == 0:
             return [int(part)]
         return [Tracer(root.array(part.astype(np.int64), part.dtype != np.int64), root, ARRAY, 0)]
@@ -134,9 +136,8 @@ def _bounds(root: Root, s: slice, n: DimLike) -> tuple[DimLike, DimLike, int]:
     if step > 0:
         start = _clamp(root, s.start, n, 0, 0, n)
         stop = _clamp(root, s.stop, n, n, 0, n)
-        if start.__class__ is Dim or stop.__class__ is Dim or stop < start:  # type: ignore[operator]
-            if root.compare(stop, "lt", start):
-                stop = start
+        if root.compare(stop, "lt", start):
+            stop = start
         return _positive(root, start, stop, step)
     high = _clamp(root, s.start, n, n - 1, -1, n - 1)
     low = _clamp(root, s.stop, n, -1, -1, n - 1)
@@ -189,7 +190,7 @@ def _sliced(x: Tracer, items: Sequence[Item]) -> Value:
     return b("reverse", v, axes=tuple(turned)) if turned else v
 
 
-def _apply(x: Tracer, items: list[Item]) -> Tracer:
+def apply(x: Tracer, items: list[Item]) -> Tracer:
     root = x.root
     b = root.b
     v = _sliced(x, items)
@@ -225,8 +226,11 @@ def _gathered(x: Tracer, v: Value, items: list[Item]) -> Tracer:
             continue
         if kind == TAKE or (kind == DROP and arrays):
             # a dropped axis was cut to one element: its index there is 0
-            idx = root.const(0, scalar(I64)) if kind == DROP else b(
-                "wrap_index", what.value, size=v.type.shape[axis])
+            idx = (
+                root.const(0, scalar(I64))
+                if kind == DROP
+                else b("wrap_index", what.value, size=v.type.shape[axis])
+            )
             if not where:
                 lead = len(middle)
             where.append(n)
@@ -279,159 +283,4 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
     return Tracer(out.value, root, ARRAY if out.ndim else SCALAR, out.mask)
 
 
-# -- x.at[index] ----------------------------------------------------------------------------------
-
-
-class At:
-    """`x.at[index]`: updates that give a new array (JAX's way to write elements)."""
-
-    __slots__ = ("x",)
-
-    def __init__(self, x: Any) -> None:
-        self.x = x
-
-    def __getitem__(self, index: Any) -> Place:
-        return Place(self.x, index)
-
-
-class Place:
-    """The elements `x[index]` of an array, to be read or replaced in a copy of it."""
-
-    __slots__ = ("index", "x")
-
-    def __init__(self, x: Any, index: Any) -> None:
-        self.x = x
-        self.index = index
-
-    def get(self) -> Any:
-        return self.x[self.index]
-
-    def set(self, values: Any) -> Any:
-        """A copy of x with these elements replaced."""
-        return update(self.x, self.index, values, "set")
-
-    def add(self, values: Any) -> Any:
-        """A copy of x with `values` added; an element named twice gets both."""
-        return update(self.x, self.index, values, "add")
-
-    def subtract(self, values: Any) -> Any:
-        return update(self.x, self.index, -lift(values, self.x.root), "add")
-
-    def multiply(self, values: Any) -> Any:
-        return self.set(self.get() * values)
-
-    mul = multiply
-
-    def divide(self, values: Any) -> Any:
-        return self.set(self.get() / values)
-
-    def power(self, values: Any) -> Any:
-        return self.set(self.get() ** values)
-
-    def min(self, values: Any) -> Any:
-        return self.set(FUNCTIONS["minimum"](self.get(), values))
-
-    def max(self, values: Any) -> Any:
-        return self.set(FUNCTIONS["maximum"](self.get(), values))
-
-
-def update(x: Tracer, index: Any, values: Any, how: str) -> Tracer:
-    """`x` with the elements at `index` set to `values`, or with `values` added to them.
-
-    Where computed indices name one element twice, `set` leaves it undefined.
-    """
-    root = x.root
-    b = root.b
-    b.loc = here()
-    items = parse(x, index)
-    new = lift(values, root)
-    if not np.can_cast(result_dtype((new,)), x.dtype, "same_kind") and new.form != 2:
-        raise TypeError(at(f"cannot write {new.dtype.name} into an array of {x.dtype.name}", here()))
-    new = cast(new, x.dtype)
-    v = x.value
-    if any(kind == TAKE for kind, _ in items):
-        return _scatter(x, items, new, how)
-    mask = x.mask | new.mask
-    shape, lo, hi, steps, turned = [], [], [], [], []
-    for axis, (kind, what) in enumerate(i for i in items if i[0] != NEW):
-        start, stop, step = what if kind == KEEP else (what, what + 1, 1)
-        if step < 0:
-            turned.append(axis)
-            step = -step
-        n = ceildiv(stop - start, step)
-        shape.append(n)
-        lo.append(start)
-        none = n.__class__ is int and n == 0
-        steps.append(0 if none else step - 1)
-        hi.append(v.type.shape[axis] - start - (0 if none else (n - 1) * step + 1))
-    target, axis = [], 0
-    for kind, _ in items:
-        if kind == NEW:
-            target.append(1)
-            continue
-        if kind == KEEP:
-            target.append(shape[axis])
-        axis += 1
-    part = _fit(root, new.value, tuple(target))
-    part = b.reshape(part, shape)
-    if turned:
-        part = b("reverse", part, axes=tuple(turned))
-    attrs = {"lo": tuple(lo), "hi": tuple(hi), "interior": tuple(steps)}
-    spots = b("pad", part, b.const(0, scalar(part.type.dtype)), **attrs)
-    if how == "add":
-        out = b.add(v, spots)
-    else:
-        inside = b("pad", b.const(True, tensor(BOOL, part.type.shape)),
-                   b.const(False, scalar(BOOL)), **attrs)  # fmt: skip
-        out = b.select(inside, root.refine(spots, v.type.shape), v)
-    return wrap(root, out, mask, x.form)
-
-
-def _fit(root: Root, v: Value, shape: tuple[DimLike, ...]) -> Value:
-    """`v` broadcast to the shape of the elements it is written to; leading 1s may go."""
-    have = v.type.shape
-    while len(have) > len(shape) and have[0] == 1:
-        have = have[1:]
-    v = root.b.reshape(v, have)
-    if broadcast_shapes(root, [shape, have], "assignment") != shape:
-        raise ValueError(at(f"could not broadcast input array from shape {root.sizes(have)} into "
-                            f"shape {root.sizes(shape)}", here()))  # fmt: skip
-    return spread(root, v, shape)
-
-
-def _scatter(x: Tracer, items: list[Item], new: Tracer, how: str) -> Tracer:
-    """Through the positions that the index picks from 0 … size-1."""
-    root, type_ = x.root, x.value.type
-    b = root.b
-    count = product(type_.shape)
-    every = b.reshape(b("iota", type=tensor(I64, (count,)), axis=0), type_.shape)
-    places = _apply(wrap(root, every, 0, ARRAY), items)
-    part = b.reshape(_fit(root, new.value, places.value.type.shape), (places.value.type.size,))
-    idx = b.reshape(places.value, part.type.shape)
-    flat = b.reshape(x.value, (count,))
-    if how == "set":
-        idx, part = _last(root, idx, part)
-        zeros = b.zeros(tensor(I64, (count,)))
-        hits = b("scatter_add", zeros, idx, b.const(1, tensor(I64, part.type.shape)), axis=0)
-        sums = b("scatter_add", b.zeros(flat.type), idx, part, axis=0)
-        out = b.select(b("gt", hits, zeros), sums, flat)
-    else:
-        out = b("scatter_add", flat, idx, part, axis=0)
-    return wrap(root, b.reshape(out, type_.shape), x.mask | new.mask, x.form)
-
-
-def _last(root: Root, idx: Value, part: Value) -> tuple[Value, Value]:
-    """Where the places are known now: without those that a later one writes again."""
-    got = root.value(idx) if root.kind == "eager" else None
-    if got is None:
-        return idx, part
-    _, first = np.unique(got[::-1], return_index=True)
-    if len(first) == len(got):
-        return idx, part
-    keep = np.sort(len(got) - 1 - first)
-    chosen = root.array(keep, True)
-    return root.array(got[keep], True), root.b("gather", part, chosen, axis=0)
-
-
 FUNCTIONS["getitem"] = getitem
-FUNCTIONS["at"] = At

@@ -96,7 +96,7 @@ def lift(x: Any, root: Root) -> Tracer:
         return array_of(x, root)
     if isinstance(x, (int, float, bool)):
         return lift(c.__mro__[-2](x), root)
-    if hasattr(x, "__array__") or isinstance(x, Sequence) and not isinstance(x, (str, bytes)):
+    if hasattr(x, "__array__") or (isinstance(x, Sequence) and not isinstance(x, (str, bytes))):
         return lift(np.asarray(x), root)
     raise TypeError(at(f"a {c.__name__} is no array or number: {x!r:.80}", here()))
 
@@ -126,9 +126,7 @@ def array_of(items: Any, root: Root, dtype: DType | None = None) -> Tracer:
     want = dtype or dtype_of(result_dtype(parts))
     b = root.b
     shape = broadcast_shapes(root, [p.value.type.shape for p in parts], "array", exact=True)
-    rows = [
-        b.reshape(root.refine(b.cast(p.value, want), shape), (1, *shape)) for p in parts
-    ]
+    rows = [b.reshape(root.refine(b.cast(p.value, want), shape), (1, *shape)) for p in parts]
     value = rows[0] if len(rows) == 1 else b("concatenate", *rows, axis=0)
     return wrap(root, value, _masks(parts), ARRAY)
 
@@ -177,7 +175,7 @@ def broadcast_shapes(
     def text() -> str:
         every = " ".join(_show(root.sizes(s)) for s in shapes)
         if exact:
-            return f"all of one shape are needed, these differ: {every}"
+            return f"all input arrays must have the same shape, these differ: {every}"
         return f"operands could not be broadcast together with shapes {every}"
 
     for s in shapes:
@@ -196,9 +194,17 @@ def broadcast_shapes(
                 if d.__class__ is int:
                     out[i] = d
                 continue
-            if not exact and d.__class__ is Dim and root.compare(d, "eq", 1, f"broadcasting in {op}"):
+            if (
+                not exact
+                and d.__class__ is Dim
+                and root.compare(d, "eq", 1, f"broadcasting in {op}")
+            ):
                 continue
-            if not exact and have.__class__ is Dim and root.compare(have, "eq", 1, f"broadcasting in {op}"):
+            if (
+                not exact
+                and have.__class__ is Dim
+                and root.compare(have, "eq", 1, f"broadcasting in {op}")
+            ):
                 out[i] = d
                 continue
             raise ShapeError(at(f"{op}: {text()}" if exact else text(), here()))
@@ -216,10 +222,12 @@ def spread(root: Root, v: Value, shape: tuple[DimLike, ...]) -> Value:
         return v
     lead = len(shape) - len(have)
     # a dim that was found equal under another name, or a symbolic one that was found to be 1
-    fixed = tuple([
-        d if d == 1 or d == w else (1 if root.decided.get((d, "eq", 1)) else w)
-        for d, w in zip(have, shape[lead:])
-    ])
+    fixed = tuple(
+        [
+            d if d == 1 or d == w else (1 if root.decided.get((d, "eq", 1)) else w)
+            for d, w in zip(have, shape[lead:])
+        ]
+    )
     v = root.refine(v, fixed)
     return root.b.broadcast(v, shape, tuple(range(lead, len(shape))))
 
@@ -268,15 +276,18 @@ class Elementwise:
     def apply(self, root: Root, args: Sequence[Any], operator: bool, dtype: Any = None) -> Tracer:
         """The result; `operator` where Python numbers give a Python number, as `2 * 3` does."""
         args = [
-            a if a.__class__ is Tracer and a.root is root or a.__class__ in _DEFAULT
+            a if (a.__class__ is Tracer and a.root is root) or a.__class__ in _DEFAULT
             else lift(a, root)
             for a in args
         ]  # fmt: skip
         kinds = self.dtypes(args) if dtype is None else (dtype_of(dtype),) * len(args)
         b = root.b
         shapes = [a.value.type.shape for a in args if a.__class__ is Tracer]
-        shape = broadcast_shapes(root, shapes, self.name) if len(shapes) > 1 else (
-            shapes[0] if shapes else ())
+        shape = (
+            broadcast_shapes(root, shapes, self.name)
+            if len(shapes) > 1
+            else (shapes[0] if shapes else ())
+        )
         values = []
         mask, weak = 0, True
         for a, kind in zip(args, kinds):
@@ -302,9 +313,7 @@ def _fits(x: Any, kind: DType) -> Any:
     if kind.kind in "iu" and x.__class__ is int:
         info = np.iinfo(kind.np)
         if not info.min <= x <= info.max:
-            raise OverflowError(
-                at(f"Python integer {x} out of bounds for {kind.np.name}", here())
-            )
+            raise OverflowError(at(f"Python integer {x} out of bounds for {kind.np.name}", here()))
     return x
 
 

@@ -16,6 +16,7 @@ from ..ir.dims import DimLike
 from ..ir.ops import TABLE
 from ..ir.ops.base import OpDef
 from ..ir.types import TensorType
+from . import indexing, updates  # noqa: F401  (they fill FUNCTIONS)
 from .ops import cast, find_root, lift
 from .source import here
 from .trace import ARRAY, FUNCTIONS, SCALAR, WEAK, Size, Tracer, leaked, wrap
@@ -47,7 +48,9 @@ def missing(name: str) -> TraceError:
 def array_function(self: Tracer, func: Any, types: Any, args: Any, kwargs: Any) -> Any:
     impl = BY_NUMPY.get(func)
     if impl is None:
-        raise missing(f"{func.__module__.removeprefix('numpy').lstrip('.')}.{func.__name__}".lstrip("."))
+        raise missing(
+            f"{func.__module__.removeprefix('numpy').lstrip('.')}.{func.__name__}".lstrip(".")
+        )
     return impl(*args, **kwargs)
 
 

@@ -211,7 +211,7 @@ def broadcast_prefix(prefix: Any, treedef: TreeDef, what: str) -> list[Any]:
     >>> broadcast_prefix((0, None), flatten((1, [2, 3]))[1], "in_axes")
     [0, None, None]
     """
-    if prefix is None or prefix.__class__ not in _registry and _find(prefix.__class__) is None:
+    if prefix is None or (prefix.__class__ not in _registry and _find(prefix.__class__) is None):
         return [prefix] * treedef.leaves
     children, _ = _registry[prefix.__class__][0](prefix)
     fits = prefix.__class__ is treedef.kind or (

@@ -8,7 +8,7 @@ from types import CodeType, FrameType, TracebackType
 
 import numpy as np
 
-from ..errors import Loc
+from ..errors import JitgradError, Loc
 
 _OURS = (
     os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep,
@@ -54,3 +54,12 @@ def without_our_frames(err: BaseException) -> BaseException:
     for entry in reversed(entries):
         kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
     return err.with_traceback(kept) if entries else err
+
+
+def unwrapped(err: BaseException) -> BaseException:
+    """The error of ours that NumPy hid behind one of its own, in the same place; else `err`.
+
+    (An assignment `array[i] = tracer` ends in "setting an array element with a sequence".)
+    """
+    cause = err.__cause__
+    return cause.with_traceback(err.__traceback__) if isinstance(cause, JitgradError) else err

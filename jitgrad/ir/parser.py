@@ -13,12 +13,11 @@ from base64 import b64decode
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-import numpy as np
-
 from ..errors import JitgradError, Loc, ParseError
-from .build import Builder, python_value
+from .build import Builder
 from .core import Block, Function, Op, Value
 from .dims import DimLike, parse_dim
+from .literals import read_value
 from .ops import TABLE
 from .types import DTYPES, DType, TensorType, tensor
 
@@ -411,52 +410,10 @@ class _Parser:
         return self.take(_NUMBER, "a number, true, false, a list or base64")[0]
 
     def typed_value(self, raw: Any, type_: TensorType, pos: int) -> Any:
-        dtype = type_.dtype
         try:
-            if isinstance(raw, (str, tuple)):
-                return python_value(_number(raw, dtype), dtype)
-            if not type_.static:
-                self.fail(f"an array cannot be a constant of type {type_}", pos)
-            if isinstance(raw, bytes):
-                wire = np.frombuffer(raw, dtype.np.newbyteorder("<"))
-                return wire.astype(dtype.np).reshape(type_.shape)
-            if type_.size == 0 and not _flat(raw):
-                return np.zeros(type_.shape, dtype.np)
-            out = np.array(_numbers(raw, dtype), dtype.np)
+            return read_value(raw, type_)
         except (ValueError, TypeError, OverflowError) as err:
             self.fail(f"not a value of type {type_}: {err}", pos)
-        if out.shape != type_.shape:
-            self.fail(f"a constant of shape {list(out.shape)} cannot be {type_}", pos)
-        return out
-
-
-def _number(raw: Any, dtype: DType) -> Any:
-    """The number that a literal writes; `ValueError` where the dtype does not hold it."""
-    if isinstance(raw, tuple):
-        if dtype.kind != "c":
-            raise ValueError(f"({raw[0]}, {raw[1]}) is complex")
-        return complex(float(raw[0]), float(raw[1]))
-    if raw in ("true", "false"):
-        if dtype.kind != "b":
-            raise ValueError(f"{raw} is a bool")
-        return raw == "true"
-    if dtype.kind == "b":
-        raise ValueError(f"{raw} is not a bool")
-    if dtype.kind in "iu":
-        number = int(raw)
-        if not np.iinfo(dtype.np).min <= number <= np.iinfo(dtype.np).max:
-            raise ValueError(f"{raw} does not fit {dtype}")
-        return number
-    return float(raw)
-
-
-def _numbers(raw: Any, dtype: DType) -> Any:
-    return [_numbers(r, dtype) for r in raw] if isinstance(raw, list) else _number(raw, dtype)
-
-
-def _flat(raw: Any) -> bool:
-    """Whether there is a number in nested lists."""
-    return any(_flat(r) for r in raw) if isinstance(raw, list) else True
 
 
 def _bracketed(item: Callable[[_Parser], Any]) -> Callable[[_Parser], tuple]:

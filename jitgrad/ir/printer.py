@@ -17,21 +17,17 @@ Linear in the number of operations; recursion follows nested regions only.
 from __future__ import annotations
 
 import re
-from base64 import b64encode
 from collections.abc import Callable, Iterator
 from json.encoder import encode_basestring_ascii as quoted
 from typing import Any
 
-import numpy as np
-
 from .core import Block, Function, Op, Value
+from .literals import format_value
 from .ops.base import OpDef
 from .types import TensorType
 
 IDENT = re.compile(r"[^\W\d][\w.]*\Z")
 _BAD = re.compile(r"[^\w.]")
-# dense constants up to this many elements are printed element by element
-SMALL = 32
 
 
 def format_function(fn: Function, *, locs: bool = False) -> str:
@@ -294,46 +290,6 @@ class Printer:
 
 
 # -- attributes by kind ---------------------------------------------------------------------------
-
-
-def format_number(v: Any) -> str:
-    """An exact literal of a Python or NumPy number."""
-    if isinstance(v, np.generic):
-        v = v.item()
-    if isinstance(v, (bool, np.bool_)):
-        return "true" if v else "false"
-    if isinstance(v, complex):
-        return f"({v.real!r}, {v.imag!r})"
-    return repr(v)
-
-
-def format_value(v: Any) -> str:
-    """The value of a constant: a number, or an array exactly."""
-    if v.__class__ is float:
-        return repr(v)
-    if not isinstance(v, np.ndarray):
-        return format_number(v)
-    if v.ndim == 0:
-        return format_number(v[()])
-    if v.size <= SMALL and not _odd_nan(v):
-        return _nested(v)
-    raw = np.ascontiguousarray(v, v.dtype.newbyteorder("<")).tobytes()
-    return f'base64"{b64encode(raw).decode()}"'
-
-
-def _odd_nan(v: np.ndarray) -> bool:
-    """Whether a NaN in `v` has bits (a sign, a payload) that the word `nan` would lose."""
-    if v.dtype.kind not in "fc":
-        return False
-    parts = np.ascontiguousarray(v).reshape(-1).view(v.real.dtype)
-    nans = parts[np.isnan(parts)]
-    return bool(nans.size) and nans.tobytes() != np.full_like(nans, np.nan).tobytes()
-
-
-def _nested(v: np.ndarray) -> str:
-    if v.ndim == 0:
-        return format_number(v[()])
-    return f"[{', '.join([_nested(np.asarray(e)) for e in v])}]"
 
 
 def _bracketed(p: Printer, v: Any) -> str:

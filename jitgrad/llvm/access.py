@@ -22,12 +22,14 @@ Item = tuple[str, int, Scope]
 
 
 class Buffer(NamedTuple):
-    """An array that a kernel gets: pointer, type, strides in bytes (None: contiguous)."""
+    """An array that a kernel gets: pointer, type, strides in bytes (None: contiguous), whether the
+    kernel writes it, and how many leading axes there is no memory for (-1: none at all)."""
 
     name: str
     type: TensorType
     strides: tuple[Dim, ...] | None
     written: bool
+    skip: int = 0
 
     @property
     def element(self) -> str:
@@ -111,7 +113,7 @@ class AccessCode(Code):
                 for i, s in zip(index, buffer.strides):
                     d = d + i * s
             else:
-                for i, n in zip(index, buffer.type.shape):
+                for i, n in zip(index[buffer.skip :], buffer.type.shape[buffer.skip :]):
                     d = d * n + i
             hit = self._linear[key] = as_terms(d)
         return hit
@@ -282,6 +284,8 @@ class AccessCode(Code):
         assert self.vec is not None
         t, suffix = self._memory(buffer)
         n, m = self.vec.lanes, vec("bool", self.vec.lanes)
+        if mask is None and not p.vary:
+            return self._lane_by_lane(buffer, p, t)
         at = self.addresses(buffer, p)
         head = f"{t} @llvm.masked.gather.{suffix}.v{n}p0"
         self.unit.declare(f"declare {head}(<{n} x ptr>, i32, {m}, {t})")
@@ -289,6 +293,18 @@ class AccessCode(Code):
         return self.ins(
             f"call {head}(<{n} x ptr> {at}, i32 {buffer.bytes}, {m} {mask}, {t} {other})"
         )
+
+    def _lane_by_lane(self, buffer: Buffer, p: Place, t: str) -> str:
+        """Scalar loads a stride apart: twice as fast as a gather instruction."""
+        assert self.vec is not None
+        unit = "i8" if buffer.strides is not None else buffer.element
+        stride, at, out = self.dim(p.stride), p.pointer, "poison"
+        for k in range(self.vec.lanes):
+            if k:
+                at = self.ins(f"getelementptr {unit}, ptr {at}, i64 {stride}")
+            one = self.ins(f"load {buffer.element}, ptr {at}, align {buffer.bytes}")
+            out = self.ins(f"insertelement {t} {out}, {buffer.element} {one}, i32 {k}")
+        return out
 
     def _read_dense_or_not(self, buffer: Buffer, p: Place, mask: str | None, other: str) -> str:
         """A stride known at run time only: a vector load where it turns out to be one element."""
@@ -400,6 +416,8 @@ class AccessCode(Code):
 
     def store(self, op: Op) -> None:
         buffer = self.buffers[id(op.operands[1])]
+        if buffer.skip < 0:
+            return
         d = buffer.type.dtype
         p = self.place(buffer, op.attrs["index"], op.operands[2:])
         item = self.env[id(op.operands[0])]

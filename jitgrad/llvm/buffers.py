@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..ir.core import Block, Function, Op, Value
-from ..ir.dims import Dim, DimLike, ceildiv
+from ..ir.dims import Dim, DimLike, ceildiv, product, symbol
 from . import library
 
 ALIGN = 64
@@ -19,7 +19,7 @@ ALIGN = 64
 class Step:
     """One thing that core does: an op with its operands' roots, its results, its regions' steps."""
 
-    __slots__ = ("ins", "kind", "op", "outs", "regions", "temps")
+    __slots__ = ("ins", "kind", "op", "outs", "regions", "scratch", "temps")
 
     def __init__(self, kind: str, op: Op, ins: Sequence[Value], outs: Sequence[Value]) -> None:
         self.kind = kind
@@ -28,6 +28,7 @@ class Step:
         self.outs = tuple(outs)
         self.regions: list[Steps] = []
         self.temps: list[int] = []  # slots that only this step needs
+        self.scratch: dict[int, int] = {}  # see `contraction`, by index of a result nobody needs
 
 
 class Steps:
@@ -147,10 +148,17 @@ class Program:
         taken: list[int] = []
         for k, step in enumerate(steps.steps):
             if step.kind not in ("constant", "guard"):
-                for v in step.outs:
-                    if id(v) not in steps.direct:
-                        self.where[id(v)] = self._take(bytes_of(v))
-                        taken.append(id(v))
+                for j, v in enumerate(step.outs):
+                    if id(v) in steps.direct:
+                        continue
+                    size = bytes_of(v)
+                    if step.kind == "kernel" and last[id(v)] == k:
+                        skip = step.scratch[j] = contraction(step.op, len(step.ins) + j)
+                        if skip < 0:
+                            continue
+                        size = product(v.type.shape[skip:]) * v.type.dtype.np.itemsize
+                    self.where[id(v)] = self._take(size)
+                    taken.append(id(v))
             if step.kind == "scan":
                 carries = step.op.attrs["carries"]
                 step.temps = [self._take(bytes_of(v)) for v in step.outs[:carries]]
@@ -164,6 +172,45 @@ class Program:
         for v in {id(v): v for v in steps.results}.values():  # copied out when the block ends
             if id(v) in self.where and id(v) in taken:
                 self._release(self.where[id(v)])
+
+
+def contraction(kernel: Op, k: int) -> int:
+    """How much of a kernel's result must exist if only the kernel itself reads it.
+
+    -1: nothing, as it is never read. Else the number of leading axes that can go: those indexed by
+    the variables of loops outside of all accesses, where every iteration has a row of its own.
+    """
+    (body,) = kernel.regions
+    buffer = body.params[k]
+    ops: Sequence[Op] = body.ops
+    found = _accesses(ops, buffer)
+    if all(op.opdef.name == "store" for op in found):
+        return -1
+    skip = 0
+    while True:
+        users = [op for op in ops if op.regions and _accesses(op.regions[0].ops, buffer)]
+        if len(users) != 1 or any(op in found for op in ops) or users[0].attrs["vector"]:
+            return skip
+        var = symbol(users[0].attrs["var"])
+        if skip == buffer.type.rank or any(op.attrs["index"][skip] is not var for op in found):
+            return skip
+        skip += 1
+        ops = users[0].regions[0].ops
+
+
+def _accesses(ops: Sequence[Op], buffer: Value) -> list[Op]:
+    """Loads and stores of a buffer, at any depth."""
+    out: list[Op] = []
+    stack = [ops]
+    while stack:
+        for op in stack.pop():
+            if op.regions:
+                stack.append(op.regions[0].ops)
+            elif "index" in op.attrs:
+                at = 1 if op.opdef.name == "store" else 0
+                if op.operands[at] is buffer:
+                    out.append(op)
+    return out
 
 
 def bytes_of(v: Value) -> DimLike:

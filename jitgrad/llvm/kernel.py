@@ -6,7 +6,7 @@ that a second copy would cost more compile time than masks cost run time is one 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..ir.core import Op
@@ -41,7 +41,12 @@ class Kernel(AccessCode):
     """The emitter of one kernel; with a `host`, into that function's text instead of its own."""
 
     def __init__(
-        self, unit: Unit, op: Op, strided: Sequence[bool], host: Host | None = None
+        self,
+        unit: Unit,
+        op: Op,
+        strided: Sequence[bool],
+        scratch: Mapping[int, int] = {},
+        host: Host | None = None,
     ) -> None:
         super().__init__(unit)
         (body,) = op.regions
@@ -59,7 +64,9 @@ class Kernel(AccessCode):
             if k < reads and strided[k] and p.type.shape:
                 strides = tuple([symbol(f"@{k}.{j}") for j in range(p.type.rank)])
             name = f"%b{k}" if host is None else host.pointers[k]
-            self.buffers[id(p)] = Buffer(name, p.type, strides, k >= reads)
+            self.buffers[id(p)] = Buffer(
+                name, p.type, strides, k >= reads, scratch.get(k - reads, 0)
+            )
         self.count = len(body.params)
         self.run(body.ops)
 
@@ -175,7 +182,7 @@ class Kernel(AccessCode):
         lanes = 1
         vector = op.attrs["vector"] and self.vec is None
         if vector:
-            lanes, copies = shape_of_loop(op, self.unit)
+            lanes, copies = shape_of_loop(op, self)
         elif self.vec is not None:
             lanes = self.vec.lanes
         if not self.again:

@@ -185,7 +185,8 @@ class Core(Entry):
         """The data of a root."""
         at = self.pointers.get(id(v))
         if at is None:
-            at = self.pointers[id(v)] = self.slots[self.program.where[id(v)]]
+            slot = self.program.where.get(id(v))  # none for what is never read
+            at = self.pointers[id(v)] = "null" if slot is None else self.slots[slot]
         return at
 
     def offset(self, at: str, i: str, size: DimLike) -> str:
@@ -240,16 +241,16 @@ class Core(Entry):
     def kernel(self, step: Step) -> None:
         strided = [id(v) in self.strides for v in step.ins]
         (body,) = step.op.regions
-        # An only kernel stands in core (a function costs 0.5 ms of codegen), and so does one without
-        # loops, which is not worth a call.
+        # An only kernel stands in core (a function costs 0.5 ms of codegen), and so does one
+        # without loops, which is not worth a call.
         if self.only or not any(op.regions for op in body.ops):
             pointers = [self.pointer(v) for v in (*step.ins, *step.outs)]
             host = Host(self, pointers, lambda name: self.stride_or_dim(name, step.ins))
-            emitter = Kernel(self.unit, step.op, strided, host)
+            emitter = Kernel(self.unit, step.op, strided, step.scratch, host)
             emitter.blend()
             self.unit.report.append(_report(f"k{len(self.unit.report)}", step, emitter))
             return
-        emitter = Kernel(self.unit, step.op, strided)
+        emitter = Kernel(self.unit, step.op, strided, step.scratch)
         made = emitter.finish(f"k{len(self.unit.report)}")
         self.unit.report.append(_report(made.name, step, emitter))
         args = [f"ptr {self.pointer(v)}" for v in (*step.ins, *step.outs)]

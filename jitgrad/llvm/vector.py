@@ -10,10 +10,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..ir.core import Op, Value
-from ..ir.dims import Dim
+from ..ir.dims import Dim, symbols
 from ..ir.types import BOOL
 from .access import Vec
-from .code import Scope, Unit
+from .code import Scope
 from .reduce import Carry, States, first_states
 from .text import vec
 
@@ -203,11 +203,27 @@ def weigh(ops: Iterable[Op]) -> tuple[int, int]:
     return cost, bits
 
 
-def shape_of_loop(op: Op, unit: Unit) -> tuple[int, int]:
+def scattered(ops: Iterable[Op], var: str, kernel: Kernel) -> bool:
+    """Whether lanes that follow each other load from places that do not (in all likelihood)."""
+    for op in ops:
+        if op.regions:
+            if scattered(op.regions[0].ops, var, kernel):
+                return True
+        elif op.opdef.name == "load":
+            strided = kernel.buffers[id(op.operands[0])].strides is not None
+            index = op.attrs["index"]
+            if any(var in symbols(d) for d in (index if strided else index[:-1])):
+                return True
+    return False
+
+
+def shape_of_loop(op: Op, kernel: Kernel) -> tuple[int, int]:
     """Lanes of a vector loop, and how many copies of its body: 2, or 1 masked one."""
     cost, bits = weigh(op.regions[0].ops)
     factor = 4 if cost <= FOUR_WIDE else 2 if cost <= TWO_WIDE else 1
-    lanes = min(max(unit.target.lanes(bits) * factor, 2), 64)
+    if cost <= TWO_COPIES and scattered(op.regions[0].ops, op.attrs["var"], kernel):
+        factor = 1  # elements are loaded one by one: more lanes are only more code
+    lanes = min(max(kernel.unit.target.lanes(bits) * factor, 2), 64)
     extent: Any = op.attrs["extent"]
     if extent.__class__ is not Dim:
         while lanes > 2 and lanes // 2 >= extent:

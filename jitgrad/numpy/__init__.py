@@ -10,7 +10,15 @@ from typing import Any
 
 import numpy as _np
 
-from . import _create, _products, _reduce, _shape, linalg  # noqa: F401  (they fill NAMES)
+from . import (  # noqa: F401  (they fill NAMES)
+    _create,
+    _join,
+    _products,
+    _reduce,
+    _select,
+    _shape,
+    linalg,
+)
 from ._base import NAMES as _NAMES
 from ._base import unsupported as _unsupported
 

@@ -250,7 +250,9 @@ def _parse(spec: str, ranks: Sequence[int]) -> tuple[list[str], str]:
     left, arrow, right = spec.partition("->")
     terms = left.split(",")
     if len(terms) != len(ranks):
-        raise ValueError(at(f"einsum {spec!r} is for {len(terms)} operands, not {len(ranks)}", here()))
+        raise ValueError(
+            at(f"einsum {spec!r} is for {len(terms)} operands, not {len(ranks)}", here())
+        )
     dots = max([r - len(t.replace("...", "")) for t, r in zip(terms, ranks) if "..." in t] or [0])
     marks = "".join(chr(0x2460 + i) for i in range(dots))
     full = []

@@ -54,7 +54,9 @@ def _sum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims:
     return result + initial if _given(initial) else result
 
 
-def _extreme(name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any) -> Tracer:
+def _extreme(
+    name: str, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Tracer:
     no_out(name, out)
     root, x = one(a)
     if where is not True and where is not np._NoValue:
@@ -331,8 +333,11 @@ def _prod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None, keepdims
         left = list(axes)
     v = full
     for i in reversed(left):
-        v = _halves(v, i) if not isinstance(v.value.type.shape[i], Dim) else _running_product(
-            v, i, False)
+        v = (
+            _halves(v, i)
+            if not isinstance(v.value.type.shape[i], Dim)
+            else _running_product(v, i, False)
+        )
     result = _finish(root, v.value, x, axes, keepdims)
     return result * initial if _given(initial) else result
 

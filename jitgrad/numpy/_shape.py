@@ -1,21 +1,18 @@
-"""Shapes, joining and splitting."""
+"""Shapes of arrays, and their elements in other orders."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from ..errors import ShapeError, at
 from ..frontend.ops import (
-    array_of,
     broadcast_shapes,
     cast,
     emit,
     find_root,
     lift,
-    result_dtype,
     shape_of,
     spread,
 )
@@ -23,8 +20,8 @@ from ..frontend.source import here
 from ..frontend.trace import ARRAY, Root, Tracer, dim_of, size_of, wrap
 from ..ir.core import Value
 from ..ir.dims import DimLike, floordiv, product
-from ..ir.types import dtype_of, scalar
-from ._base import FUNCTIONS, axes_of, axis_of, no_out, one, public
+from ._base import FUNCTIONS, axes_of, axis_of, one, public
+from ._join import join
 
 
 def _view(root: Root, v: Value, x: Tracer) -> Tracer:
@@ -49,16 +46,10 @@ def _reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = Non
         if root.compare(rest, "eq", 0):
             raise ValueError(at(f"cannot reshape array of size 0 into shape {want}", here()))
         want = (*want[: at_[0]], floordiv(total, rest), *want[at_[0] + 1 :])
-        for d in have:  # (n*m)//n is m where the other sizes stand in the shape as they are
-            pool = list(have)
-            for w in (w for i, w in enumerate(want) if i != at_[0]):
-                if w in pool:
-                    pool.remove(w)
-                    continue
-                break
-            else:
-                want = (*want[: at_[0]], product(pool), *want[at_[0] + 1 :])
-            break
+        pool, others = list(have), [d for i, d in enumerate(want) if i != at_[0]]
+        if all(d in pool and not pool.remove(d) for d in others):  # type: ignore[func-returns-value]
+            # (n*m)//n is m where the other sizes stand in the shape as they are
+            want = (*want[: at_[0]], product(pool), *want[at_[0] + 1 :])
     asked = product(want)
     if asked is not total and asked != total and not root.compare(asked, "eq", total, "reshape"):
         (size,) = root.sizes((total,))
@@ -110,7 +101,9 @@ def _moveaxis(a: Any, source: Any, destination: Any) -> Tracer:
     norm = np.lib.array_utils.normalize_axis_tuple
     src, dst = norm(source, x.ndim), norm(destination, x.ndim)
     if len(src) != len(dst):
-        raise ValueError("`source` and `destination` arguments must have the same number of elements")
+        raise ValueError(
+            "`source` and `destination` arguments must have the same number of elements"
+        )
     order = [i for i in range(x.ndim) if i not in src]
     for to, start in sorted(zip(dst, src)):
         order.insert(to, start)
@@ -193,142 +186,6 @@ _at_least(2, np.atleast_2d)
 _at_least(3, np.atleast_3d)
 
 
-# -- joining --------------------------------------------------------------------------------------
-
-
-def _parts(root: Root, arrays: Any, dtype: Any = None) -> list[Tracer]:
-    if arrays.__class__ is Tracer:
-        arrays = list(arrays)
-    want = result_dtype(arrays) if dtype is None else dtype
-    return [cast(lift(a, root), want) for a in arrays]
-
-
-def _join(root: Root, xs: Sequence[Tracer], axis: int, name: str) -> Tracer:
-    """Tensors of one rank joined; sizes of the other axes must agree."""
-    if not xs:
-        raise ValueError("need at least one array to concatenate")
-    rank = xs[0].ndim
-    shapes = [x.value.type.shape for x in xs]
-    if any(len(s) != rank for s in shapes):
-        ranks = ", ".join(f"{len(s)}" for s in shapes)
-        raise ShapeError(at(f"all the input array dimensions must match, but the arrays of {name} "
-                            f"have {ranks} dimensions", here()))  # fmt: skip
-    if rank == 0:
-        raise ShapeError(at("zero-dimensional arrays cannot be concatenated", here()))
-    axis = axis_of(axis, rank)
-
-    def text() -> str:
-        return "sizes differ in " + " ".join(str(root.sizes(s)) for s in shapes)
-
-    values, mask = [], 0
-    for x, s in zip(xs, shapes):
-        for i, (a, c) in enumerate(zip(shapes[0], s)):
-            if i != axis and not root.same_dim(a, c, name, text):
-                raise ShapeError(at("all the input array dimensions except for the concatenation "
-                                    f"axis must match exactly, but {text()}", here()))  # fmt: skip
-        shape = tuple(c if i == axis else a for i, (a, c) in enumerate(zip(shapes[0], s)))
-        values.append(root.refine(x.value, shape))
-        mask |= x.mask
-    v = values[0] if len(values) == 1 else root.b("concatenate", *values, axis=axis)
-    return wrap(root, v, mask, ARRAY)
-
-
-@public(np.concatenate)
-def _concatenate(arrays: Any, axis: Any = 0, out: Any = None, *, dtype: Any = None,
-                 casting: str = "same_kind") -> Tracer:  # fmt: skip
-    no_out("concatenate", out)
-    root = find_root((arrays,))
-    xs = _parts(root, arrays, dtype)
-    if axis is None:
-        return _join(root, [_ravel(x) for x in xs], 0, "concatenate")
-    return _join(root, xs, axis, "concatenate")
-
-
-@public(np.stack)
-def _stack(arrays: Any, axis: int = 0, out: Any = None, *, dtype: Any = None,
-           casting: str = "same_kind") -> Tracer:  # fmt: skip
-    no_out("stack", out)
-    root = find_root((arrays,))
-    xs = _parts(root, arrays, dtype)
-    if xs and any(x.ndim != xs[0].ndim for x in xs):
-        raise ShapeError(at("all input arrays must have the same shape", here()))
-    return _join(root, [_expand_dims(x, axis) for x in xs], axis, "stack")
-
-
-@public(np.vstack)
-def _vstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
-    root = find_root((tup,))
-    return _join(root, [FUNCTIONS["atleast_2d"](x) for x in _parts(root, tup, dtype)], 0, "vstack")
-
-
-@public(np.hstack)
-def _hstack(tup: Any, *, dtype: Any = None, casting: str = "same_kind") -> Tracer:
-    root = find_root((tup,))
-    xs = [FUNCTIONS["atleast_1d"](x) for x in _parts(root, tup, dtype)]
-    return _join(root, xs, 0 if xs[0].ndim == 1 else 1, "hstack")
-
-
-@public(np.dstack)
-def _dstack(tup: Any) -> Tracer:
-    root = find_root((tup,))
-    return _join(root, [FUNCTIONS["atleast_3d"](x) for x in _parts(root, tup)], 2, "dstack")
-
-
-@public(np.column_stack)
-def _column_stack(tup: Any) -> Tracer:
-    root = find_root((tup,))
-    xs = [_reshape(x, (-1, 1)) if x.ndim < 2 else x for x in _parts(root, tup)]
-    return _join(root, xs, 1, "column_stack")
-
-
-@public(np.append)
-def _append(arr: Any, values: Any, axis: Any = None) -> Tracer:
-    return _concatenate((arr, values), axis)
-
-
-# -- splitting ------------------------------------------------------------------------------------
-
-
-@public(np.array_split)
-def _array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
-    root, x = one(ary)
-    axis = axis_of(axis, x.ndim)
-    n = size_of(x.value.type.shape[axis], root)
-    if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
-        cuts = [0, *indices_or_sections, n]
-    else:
-        k = dim_of(indices_or_sections)
-        size = n.__index__()
-        each, extra = divmod(size, k)
-        cuts = [0, *np.cumsum([each + 1] * extra + [each] * (k - extra)).tolist()]
-    lead = (slice(None),) * axis
-    return [x[(*lead, slice(a, c))] for a, c in zip(cuts, cuts[1:])]
-
-
-@public(np.split)
-def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
-    root, x = one(ary)
-    if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
-        return _array_split(x, indices_or_sections, axis)
-    n, k = size_of(x.value.type.shape[axis_of(axis, x.ndim)], root), dim_of(indices_or_sections)
-    if n % k != 0:
-        raise ValueError(at("array split does not result in an equal division", here()))
-    step = n // k
-    return _array_split(x, [step * i for i in range(1, k)], axis)
-
-
-def _split_along(fn: Any, axis: int) -> None:
-    @public(fn)
-    def impl(ary: Any, indices_or_sections: Any) -> list[Tracer]:
-        _, x = one(ary)
-        return _split(x, indices_or_sections, 0 if fn is np.hsplit and x.ndim == 1 else axis)
-
-
-_split_along(np.vsplit, 0)
-_split_along(np.hsplit, 1)
-_split_along(np.dsplit, 2)
-
-
 # -- rearranging ----------------------------------------------------------------------------------
 
 
@@ -381,7 +238,9 @@ def _roll(a: Any, shift: Any, axis: Any = None) -> Tracer:
         if cut == 0:
             continue
         lead = (slice(None),) * ax
-        x = _join(root, [x[(*lead, slice(n - cut, None))], x[(*lead, slice(0, n - cut))]], ax, "roll")
+        x = join(
+            root, [x[(*lead, slice(n - cut, None))], x[(*lead, slice(0, n - cut))]], ax, "roll"
+        )
     return x
 
 
@@ -436,6 +295,3 @@ def _pad(array: Any, pad_width: Any, mode: Any = "constant", **kwargs: Any) -> T
     raise TypeError(at(f"pad with mode={mode!r} and {kwargs} is not supported for traced arrays; "
                        "use mode='constant' with one value, 'edge', 'wrap', 'reflect' or "
                        "'symmetric'", here()))  # fmt: skip
-
-
-__all__ = ["array_of", "dtype_of", "scalar"]

@@ -1,4 +1,8 @@
-"""Dead code elimination: pure ops that nothing needs go; effects and what they need stay."""
+"""Dead code elimination: pure ops that nothing needs go; effects and what they need stay.
+
+Loops and branches lose what is dead inside, the stacks that nobody reads, and the operands that
+only those read: differentiation records more than a gradient ends up using.
+"""
 
 from __future__ import annotations
 
@@ -25,37 +29,75 @@ def has_effect(op: Op) -> bool:
     return False
 
 
-def live_ops(ops: Sequence[Op], results: Sequence[Value]) -> list[Op]:
+Live = tuple[Op, Op, Sequence[Value]]  # an op, what it becomes, which of its results that has
+
+
+def live_ops(ops: Sequence[Op], results: Sequence[Value]) -> list[Live]:
     """Those of `ops` that `results` or effects need, in their order."""
     needed: set[Value] = set(results)
-    kept: list[Op] = []
+    kept: list[Live] = []
     for op in reversed(ops):
         if has_effect(op) or not needed.isdisjoint(op.results):
-            kept.append(op)
-            needed.update(op.operands)
+            if op.regions and op.opdef.family != "kernel":
+                entry = narrowed(op, needed)
+            else:
+                entry = (op, op, op.results)
+            kept.append(entry)
+            needed.update(entry[1].operands)
     kept.reverse()
     return kept
 
 
+def narrowed(op: Op, needed: set[Value]) -> Live:
+    """A loop or branch without dead code inside, without stacks and results that nobody reads
+    and without the operands that only those read; `op` itself where nothing is dead.
+    """
+    fixed = op.attrs.get("carries", 0)  # carries stay: the next step reads them
+    keep = [i for i, r in enumerate(op.results) if i < fixed or r in needed]
+    blocks = [
+        dce_block(Block(r.params, r.ops, [r.results[i] for i in keep])
+                  if len(keep) < len(op.results) else r)
+        for r in op.regions
+    ]  # fmt: skip
+    used: set[int] = set()
+    for r in blocks:
+        read = {v for o in r.ops for v in o.operands} | set(r.results)
+        used |= {i for i, p in enumerate(r.params) if p in read}
+    first = len(op.operands) - len(blocks[0].params)  # a cond's condition is no parameter
+    attrs = op.attrs
+    if op.opdef.name == "scan":
+        nk, nc = attrs["consts"], attrs["carries"]
+        used |= set(range(nk, nk + nc))
+        attrs = {**attrs, "consts": sum(i < nk for i in used)}
+    count = len(blocks[0].params)
+    if len(keep) == len(op.results) and len(used) == count and tuple(blocks) == op.regions:
+        return op, op, op.results
+    some = sorted(used)
+    regions = tuple([Block([r.params[i] for i in some], r.ops, r.results) for r in blocks])
+    operands = (*op.operands[:first], *(op.operands[first + i] for i in some))
+    types = tuple([op.results[i].type for i in keep])
+    new = Op(op.opdef, operands, attrs, types, regions, op.loc, op.made_by)
+    return op, new, [op.results[i] for i in keep]
+
+
 def dce_block(block: Block) -> Block:
     """The block without dead ops, in regions too; itself where there are none."""
-    ops = live_ops(block.ops, block.results)
+    live = live_ops(block.ops, block.results)
     env: dict[Value, Value] = {}
-    for i, op in enumerate(ops):
+    out: list[Op] = []
+    for old, op, results in live:
         operands = tuple([env.get(v, v) for v in op.operands]) if env else op.operands
-        regions = op.regions
-        if regions and op.opdef.family != "kernel":
-            regions = tuple([dce_block(r) for r in regions])
-        if operands != op.operands or regions != op.regions:
+        if operands != op.operands:
             types = tuple([r.type for r in op.results])
-            new = Op(op.opdef, operands, op.attrs, types, regions, op.loc, op.made_by)
-            for old, r in zip(op.results, new.results):
-                r.name = old.name
-                env[old] = r
-            ops[i] = new
-    if len(ops) == len(block.ops) and not env and all(a is b for a, b in zip(ops, block.ops)):
+            op = Op(op.opdef, operands, op.attrs, types, op.regions, op.loc, op.made_by)
+        if op is not old:
+            for r, new in zip(results, op.results):
+                new.name = r.name
+                env[r] = new
+        out.append(op)
+    if len(out) == len(block.ops) and all(a is b for a, b in zip(out, block.ops)):
         return block
-    return Block(block.params, ops, [env.get(v, v) for v in block.results])
+    return Block(block.params, out, [env.get(v, v) for v in block.results])
 
 
 @register

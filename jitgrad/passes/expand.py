@@ -11,6 +11,7 @@ from ..ir.core import Function, Op, Value
 from ..ir.ops import TABLE
 from .base import Pass, register
 from .rewrite import Index, Rewriter
+from .simplify import rules_of
 
 _NAMES = ("x", "y", "z")
 
@@ -34,9 +35,15 @@ def _rules() -> Index:
 @register
 @dataclass(frozen=True)
 class Expand(Pass):
-    """Replace ops that have an `expand` term by that term (sigmoid, softplus, logaddexp …)."""
+    """Replace ops that have an `expand` term by that term (sigmoid, softplus, logaddexp …).
+
+    Before that, products of such ops that have a cheaper formula of their own become that.
+    """
 
     name: ClassVar[str] = "expand"
 
     def run(self, fn: Function) -> Function:
+        if not any(op.regions or op.opdef.expand is not None for op in fn.ops):
+            return fn
+        fn = Rewriter(rules_of(frozenset({"expand"}), frozenset()), fold=False).function(fn)
         return Rewriter(_rules(), fold=False).function(fn)

@@ -67,7 +67,7 @@ class Rule:
         self.exact = exact
         self.conditioned = conditioned
         self.ulp = max([ulp, *(r.n for r in self.relax if isinstance(r, ULP))])
-        self.doc = doc
+        self.told = doc
         frame = sys._getframe(depth)
         self.file, self.line = frame.f_code.co_filename, frame.f_lineno
 
@@ -75,6 +75,11 @@ class Rule:
     def promises(self) -> frozenset[str]:
         """The names in `fastmath` that switch the rule on."""
         return frozenset("ulp" if isinstance(r, ULP) else r for r in self.relax)
+
+    @property
+    def doc(self) -> str:
+        """What the rule does, in one line."""
+        return self.told
 
     def apply(self, op: Op, b: Builder) -> Any:
         raise NotImplementedError
@@ -97,10 +102,13 @@ class TermRule(Rule):
         **kw: Any,
     ) -> None:
         kw.setdefault("depth", 3)
-        kw.setdefault("doc", f"{left} → {right}")
         super().__init__(name, (left.op,), **kw)  # type: ignore[arg-type]
         self.left, self.right, self.when, self.kinds = left, right, when, kinds
         self.children = _children(left)
+
+    @property
+    def doc(self) -> str:
+        return f"{self.left} → {self.right}"
 
     @cached_property
     def variants(self) -> tuple[Term, ...]:

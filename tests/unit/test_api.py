@@ -192,7 +192,7 @@ def test_no_perturbation_confusion():
 
 
 def test_vjp_functions_work_in_other_traces(mode):
-    y, back = vjp(f, X)
+    _, back = vjp(f, X)
     want = back(2.0)[0]
     close(jit(lambda c: back(c)[0])(2.0), want)
     close(jacrev(lambda c: back(c)[0])(2.0), want / 2)
@@ -375,7 +375,9 @@ def test_captured_arrays_are_read_at_each_call(mode):
 
 
 def test_static_arguments(mode):
-    g = jit(lambda x, mode, k=1: x * k if mode == "a" else -x, static_argnums=1, static_argnames="k")
+    g = jit(
+        lambda x, mode, k=1: x * k if mode == "a" else -x, static_argnums=1, static_argnames="k"
+    )
     close(g(X, "a"), X)
     close(g(X, "b"), -X)
     close(g(X, "a", k=3), 3 * X)
@@ -436,7 +438,9 @@ def test_eval_shape():
 
 
 def test_grad_says_what_is_wrong():
-    with pytest.raises(TypeError, match=r"scalar result, this one gave shape \(3,\).*elementwise_grad"):
+    with pytest.raises(
+        TypeError, match=r"scalar result, this one gave shape \(3,\).*elementwise_grad"
+    ):
         grad(lambda x: x)(X)
     with pytest.raises(TypeError, match="argument 0 is int64; pass 3.0"):
         grad(lambda x: x.sum())(onp.arange(3))

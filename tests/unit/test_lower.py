@@ -1,4 +1,4 @@
-"""Lowering to LLVM against the reference interpreter: kernels, control flow, library ops, buffers."""
+"""Lowering to LLVM against the interpreter: kernels, control flow, library ops, buffers."""
 
 from __future__ import annotations
 
@@ -508,17 +508,25 @@ def _reduce(monoid: str, dtype: str, over: str, shape: Any = (n, m)) -> Function
         return made[1] if index else made
 
     if over == "inner":
-        k.loop("i", shape[0], lambda: k("store", last(k.loop(
-            "j", shape[1], value, vector=True, monoids=(monoid,))), k.outs[0], index=(i,)))  # fmt: skip
+
+        def row() -> None:
+            made = k.loop("j", shape[1], value, vector=True, monoids=(monoid,))
+            k("store", last(made), k.outs[0], index=(i,))
+
+        k.loop("i", shape[0], row)
     elif over == "outer":
-        k.loop("j", shape[1], lambda: k("store", last(k.loop(
-            "i", shape[0], value, monoids=(monoid,))), k.outs[0], index=(j,)), vector=True)  # fmt: skip
+
+        def column() -> None:
+            made = k.loop("i", shape[0], value, monoids=(monoid,))
+            k("store", last(made), k.outs[0], index=(j,))
+
+        k.loop("j", shape[1], column, vector=True)
     else:
 
-        def row() -> Sequence[Value]:
+        def total() -> Sequence[Value]:
             return (k.loop("j", shape[1], value, vector=True, monoids=(monoid,)),)
 
-        k("store", k.loop("i", shape[0], row, monoids=(monoid,)), k.outs[0], index=())
+        k("store", k.loop("i", shape[0], total, monoids=(monoid,)), k.outs[0], index=())
     return k.function()
 
 
@@ -650,6 +658,34 @@ def test_the_arena_is_reused() -> None:
     assert arena[0] == 2 * 8000
     assert [r["name"] for r in fn.low.report] == [f"k{k}" for k in range(8)]
     assert fn.low.report[0]["loops"][0]["lanes"] == 4 * HOST.lanes(64)
+
+
+def test_what_only_the_kernel_reads_is_one_row() -> None:
+    """The second result of three is stored and loaded row by row; the first is never loaded."""
+    k = Nest([param("f64", n, m)], [tensor("f64", (n,)), *[tensor("f64", (n, m))] * 2])
+
+    def row() -> None:
+        def first() -> Sequence[Value]:
+            e = k("exp", k("load", k.ins[0], index=(i, j)))
+            k("store", e, k.outs[1], index=(i, j))
+            return (e,)
+
+        def second() -> None:
+            k("store", k("div", k("load", k.outs[1], index=(i, j)), total), k.outs[2], index=(i, j))
+
+        total = k.loop("j", m, first, vector=True, monoids=("sum",))
+        k("store", total, k.outs[0], index=(i,))
+        k.loop("j", m, second, vector=True)
+
+    k.loop("i", n, row)
+    op = k.kernel()
+    fn = Compiled(function("f", k.params, [op.results[2]]))
+    for shape in ((0, 3), (3, 0), (5, 40), (40, 5)):
+        fn.check(np.random.default_rng(0).random(shape), ulps=16)
+    arena = np.zeros(1, np.int64)
+    fn._run("prep", np.zeros(4, np.int64), np.array([1000, 16]), np.zeros(3, np.int64), arena)
+    assert arena[0] == 16 * 8
+    Compiled(function("f", k.params, op.results)).check(np.ones((4, 6)), ulps=16)
 
 
 def test_values_of_many_sizes_stay_apart() -> None:

@@ -200,7 +200,7 @@ BAD = [
     ('func @f() -> () { %0: i8 = constant {value=1.5, type=i8, spelling=""} return }',
      "not a value of type i8"),
     ('func @f() -> () { %0: i8[2] = constant {value=[1], type=i8[2], spelling=""} return }',
-     "a constant of shape [1] cannot be i8[2]"),
+     "not a value of type i8[2]: it has the shape [1]"),
     ('func @f() -> () { %0: i8[2] = constant {value=base64"AA==", type=i8[2], spelling=""} }',
      "not a value of type i8[2]"),
     ('func @f() -> () { %0: i8 = constant {value=1, type=i8, spelling="} return }',

@@ -3,6 +3,7 @@
 from ..match import RuleSet
 from .algebra import ALGEBRA
 from .canonical import CANONICAL
+from .expand import EXPAND
 from .reductions import REDUCTIONS
 from .softmax import SOFTMAX
 from .stabilize import STABILIZE
@@ -13,5 +14,6 @@ RULE_SETS: dict[str, RuleSet] = {
     "algebra": ALGEBRA,
     "structure": [*STRUCTURE, *REDUCTIONS],
     "markers": MARKERS,
+    "expand": EXPAND,
     "stabilize": [*STABILIZE, *SOFTMAX],
 }

@@ -16,7 +16,7 @@ from ..match import ASSOC, NAN, SIGNED_ZERO, ULP, Bound, RuleSet
 from ..match import rule as _rule
 
 ALGEBRA: RuleSet = []
-c, c1, c2 = var("c"), var("c1"), var("c2")
+c, c1, c2, w = var("c"), var("c1"), var("c2"), var("w")
 eq, ne, and_, or_, xor = (lambda *a, n=n: app(n, *a) for n in ("eq", "ne", "and", "or", "xor"))
 abs_, cos, isnan = (lambda a, n=n: app(n, a) for n in ("abs", "cos", "isnan"))
 INTS, FLOATS = "iu", "f"
@@ -95,6 +95,8 @@ rule("select-same", select(x, y, y), y)
 rule("select-true", select(True, x, y), x)
 rule("select-false", select(False, x, y), y)
 rule("select-not", select(not_(x), y, z), select(x, z, y))
+rule("select-select-true", select(x, select(x, y, z), w), select(x, y, w))
+rule("select-select-false", select(x, y, select(x, z, w)), select(x, y, w))
 rule("select-bool", select(x, True, False), x, kinds="b")
 rule("select-bool-not", select(x, False, True), not_(x), kinds="b")
 
