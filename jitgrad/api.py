@@ -19,6 +19,7 @@ from .frontend.ops import cast, lift
 from .frontend.pytree import TreeDef, flatten, unflatten
 from .frontend.source import here
 from .frontend.trace import SCALAR, WEAK, Root, Tracer, activate, current, wrap
+from .frontend.updates import At
 from .ir.core import Value, function, reachable
 from .ir.types import F64
 from .levels import Inputs, leave, leave_tree, level, stabilized
@@ -279,6 +280,17 @@ def jvp(
         ]
         result = unflatten(treedef, primal), unflatten(treedef, tangent)
         return (*result, leave_tree(root, aux, bit)) if has_aux else result
+
+
+def at(x: Any) -> At:
+    """`at(x)[index].set(values)`, `.add(values)` …: copies of `x` with elements replaced.
+
+    What `x.at[index]` is for traced arrays, for NumPy's arrays too.
+
+    >>> at(np.zeros(3))[1:].set(2.0)
+    array([0., 2., 2.])
+    """
+    return At(x)
 
 
 def stop_gradient(x: Any) -> Any:

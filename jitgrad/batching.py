@@ -23,6 +23,7 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callab
     `in_axes`: an int, None (not mapped), or a tuple with one of those, or a pytree of them, for
     each argument; `out_axes` the same for the results.
 
+    >>> import numpy as np
     >>> vmap(lambda x, y: x * y, in_axes=(0, None))(np.arange(3.0), 2.0)
     array([0., 2., 4.])
     """

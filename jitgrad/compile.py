@@ -36,6 +36,7 @@ class Compiled:
         self.call: Any = None
         self.timings: dict[str, float] = {}
         self.report: Any = None
+        self.spec: Any = None  # how `call` reads arguments and gives results
 
     @property
     def asm(self) -> str:
@@ -68,7 +69,7 @@ def compile_ir(
     name: str = "",
     doc: str | None = None,
     result: str = "tuple",
-    scalars: bool = False,
+    scalars: bool | Sequence[bool] = False,
     accept: Sequence[int] | None = None,
     slow: Callable[..., Any] | None = None,
     on_guard: Callable[[tuple], Any] | None = None,
@@ -76,7 +77,7 @@ def compile_ir(
     """Compile `fn` for arrays of its parameters' types.
 
     result    what a call gives: "single", "tuple", "list" or "none"
-    scalars   rank-0 results as NumPy scalars, not 0-d arrays
+    scalars   rank-0 results as NumPy scalars, not 0-d arrays: for all, or a flag for each
     accept    for each parameter of rank 0, bits of `llvm.entry.ACCEPT_*`; NUMBERS is the default
     slow      called with the arguments of a call that does not fit; by default they are converted
               where nothing is lost, else a TypeError or ShapeError names the argument
@@ -115,7 +116,7 @@ def _native(
     name: str,
     doc: str | None,
     result: str,
-    scalars: bool,
+    scalars: bool | Sequence[bool],
     accept: Sequence[int] | None,
     slow: Callable[..., Any] | None,
     on_guard: Callable[[tuple], Any] | None,
@@ -133,14 +134,15 @@ def _native(
         args.append(
             ArgSpec(p.name or f"argument {k}", dtype, _dims(p, place), how == "strided", flags)
         )
+    flags_out = [scalars] * len(fn.results) if isinstance(scalars, bool) else scalars
     outs = [
         OutSpec(
             v.type.dtype.np,
             v.type.rank,
-            "scalar" if scalars and not v.type.shape else "array",
+            "scalar" if flag and not v.type.shape else "array",
             tuple(v.type.shape) if v.type.static else None,  # type: ignore[arg-type]
         )
-        for v in fn.results
+        for v, flag in zip(fn.results, flags_out)
     ]
     spec = CallSpec(tuple(args), tuple(outs), len(lowered.dims), lowered.static_arena, result, True)
 
@@ -160,6 +162,7 @@ def _native(
         # the second callable takes what `convert` made, and nothing else
         exact = make_native(spec, module.address("core"), _prep(lowered, module),
                             _refuse(stages), on_error, module, name)  # fmt: skip
+    stages.spec = spec
     return make_native(
         spec, module.address("core"), _prep(lowered, module), slow, on_error, module, name, doc
     )

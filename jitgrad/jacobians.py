@@ -88,6 +88,7 @@ def jacrev(
 ) -> Function:
     """The Jacobian of `fun` by argument `argnums`, in reverse mode: shape (*out, *in).
 
+    >>> import numpy as np
     >>> jacrev(lambda x: x**2)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
@@ -122,6 +123,7 @@ def jacfwd(
 ) -> Function:
     """The Jacobian of `fun` by argument `argnums`, in forward mode: shape (*out, *in).
 
+    >>> import numpy as np
     >>> jacfwd(lambda x: x**2)(np.array([1.0, 2.0]))
     array([[2., 0.],
            [0., 4.]])
@@ -161,6 +163,7 @@ def hessian(
 ) -> Function:
     """The matrix of second derivatives of a scalar function: shape (*in, *in).
 
+    >>> import numpy as np
     >>> hessian(lambda x: (x**3).sum())(np.array([1.0, 2.0]))
     array([[ 6.,  0.],
            [ 0., 12.]])
@@ -172,6 +175,7 @@ def hessian(
 def hessian_vector_product(fun: Function, argnum: int = 0) -> Function:
     """A function of `fun`'s arguments and a vector: the Hessian by argument `argnum` times it.
 
+    >>> import numpy as np
     >>> hessian_vector_product(lambda x: (x**3).sum())(np.array([1.0, 2.0]), np.ones(2))
     array([ 6., 12.])
     """

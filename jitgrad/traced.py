@@ -137,7 +137,7 @@ class Jitted:
     # -- looking inside ----------------------------------------------------------------------------
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
-        """The trace for these arguments (arrays, numbers, `ShapeDtypeStruct`s), not yet compiled."""
+        """The trace for these arguments (arrays, numbers, `ShapeDtypeStruct`s), uncompiled."""
         leaves, treedef = self._flatten(args, kwargs)
         spec, _ = self._find(leaves, treedef)
         return Lowered(self._trace(leaves, treedef, spec.pattern), self._name)

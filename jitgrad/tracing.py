@@ -70,7 +70,7 @@ class Static:
 
 
 def classify(x: Any) -> Any:
-    """What of a leaf is part of the key of its family: dtype and rank, kind of number, or itself."""
+    """What of a leaf its family is found by: dtype and rank, kind of number, or itself."""
     c = x.__class__
     if c is np.ndarray or isinstance(x, (np.ndarray, ShapeDtypeStruct)):
         return (x.dtype, len(x.shape))
@@ -83,8 +83,10 @@ def classify(x: Any) -> Any:
     try:
         hash(x)
     except TypeError:
-        raise TypeError(f"jit: an argument of type {c.__name__} is neither an array, a number, a "
-                        "pytree of them, nor hashable; hash it or register it as a pytree") from None  # fmt: skip
+        raise TypeError(
+            f"jit: an argument of type {c.__name__} is neither an array, a number, a pytree of "
+            "them, nor hashable; hash it or register it as a pytree"
+        ) from None
     return Static(x)
 
 
@@ -93,8 +95,16 @@ class Traced:
 
     __slots__ = ("captures", "fn", "forms", "guards", "known", "out_tree", "outs")
 
-    def __init__(self, fn: Function, out_tree: TreeDef, outs: list[Any], forms: list[int],
-                 captures: list[np.ndarray], guards: list[str], known: list[Any]) -> None:  # fmt: skip
+    def __init__(
+        self,
+        fn: Function,
+        out_tree: TreeDef,
+        outs: list[Any],
+        forms: list[int],
+        captures: list[np.ndarray],
+        guards: list[str],
+        known: list[Any],
+    ) -> None:
         self.fn = fn
         self.out_tree = out_tree
         self.outs = outs  # for each leaf: None where it is a result of fn, else the thing itself
@@ -166,8 +176,10 @@ def _traced(root: Root, name: str, params: list[Value], result: Any) -> Traced:
         outs.append(None)
     for array, v in root.captures.values():
         if not np.array_equal(array, root.known[v], equal_nan=array.dtype.kind == "f"):
-            raise TraceError(f"the function changed an array of shape {array.shape} that it also "
-                             "reads as a captured value; make it inside with jitgrad.numpy")  # fmt: skip
+            raise TraceError(
+                f"the function changed an array of shape {array.shape} that it also reads as a "
+                "captured value; make it inside with jitgrad.numpy"
+            )
     hidden = [v for _, v in root.captures.values()]
     fn = function(name, [*params, *hidden], values, root.effects)
     guards = [_guard_text(op) for op in root.effects]

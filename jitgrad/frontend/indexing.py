@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import TraceError, at
 from ..ir.core import Value
-from ..ir.dims import Dim, DimLike, ceildiv, product
+from ..ir.dims import DimLike, ceildiv, product
 from ..ir.types import BOOL, I64, scalar
 from .ops import array_of, broadcast_shapes, cast, emit, is_traced, lift, spread
 from .source import here
@@ -22,13 +22,21 @@ from .trace import ARRAY, FUNCTIONS, SCALAR, Root, Size, Tracer, dim_of, leaked,
 # items of an index: what happens to an axis
 KEEP, NEW, DROP, TAKE = range(4)
 Item = tuple[int, Any]
+_KINDS = (
+    "only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and integer or boolean "
+    "arrays are valid indices"
+)
+_MASK = (
+    "a boolean mask as an index makes an array whose size depends on values; use "
+    "jitgrad.numpy.where(mask, x, 0), or a reduction with where=mask"
+)
 
 
 def getitem(x: Tracer, index: Any) -> Tracer:
     """`x[index]`."""
     root = x.root
     if not root.open:
-        raise leaked(x)
+        raise leaked()
     root.b.loc = here()
     return apply(x, parse(x, index))
 
@@ -96,18 +104,14 @@ def _part(root: Root, part: Any, shape: tuple[DimLike, ...]) -> list[Any]:
         if part.value.type.dtype is BOOL:
             got = part.concrete() if root.kind == "eager" else None
             if got is None:
-                raise TraceError(at(
-                    "a boolean mask as an index makes an array whose size depends on values; use "
-                    "jitgrad.numpy.where(mask, x, 0), or a reduction with where=mask", here()))  # fmt: skip
+                raise TraceError(at(_MASK, here()))
             return _mask(root, got, shape)
         if part.value.type.dtype.kind not in "iu":
-            raise IndexError(at("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis "
-                                "(`None`) and integer or boolean arrays are valid indices", here()))  # fmt: skip
+            raise IndexError(at(_KINDS, here()))
         return [cast(lift(part, root), I64)]
     if hasattr(part, "__index__"):
         return [part.__index__()]
-    raise IndexError(at("only integers, slices (`:`), ellipsis (`...`), numpy.newaxis (`None`) and "
-                        "integer or boolean arrays are valid indices", here()))  # fmt: skip
+    raise IndexError(at(_KINDS, here()))
 
 
 def _mask(root: Root, mask: np.ndarray, shape: tuple[DimLike, ...]) -> list[Any]:
@@ -250,8 +254,8 @@ def _gathered(x: Tracer, v: Value, items: list[Item]) -> Tracer:
         front = b.transpose(v, (*(a for a, _ in taken), *kept))
         idx = spread(root, taken[0][1], shape)
         for a, i in taken[1:]:
-            n = root.number(sizes[a])
-            idx = b.add(b.mul(idx, b.broadcast(n, shape, ())), spread(root, i, shape))
+            count = b.broadcast(root.number(sizes[a]), shape, ())
+            idx = b.add(b.mul(idx, count), spread(root, i, shape))
         total = product(sizes[a] for a, _ in taken)
         flat = b.reshape(front, (total, *front.type.shape[len(taken) :]))
         out = b("gather", flat, idx, axis=0)

@@ -31,22 +31,12 @@ _DEFAULT = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(float
 
 def find_root(args: Sequence[Any]) -> Root:
     """The trace that these arguments belong to; sets the line of the operations to come."""
-    for a in args:
-        if a.__class__ is Tracer or a.__class__ is Size:
-            root = a.root
-            break
-    else:
-        root = current()
-        for a in args:
-            if a.__class__ in (list, tuple):
-                inner = next(_tracers(a), None)
-                if inner is not None:
-                    root = inner.root
-                    break
+    first = next(_tracers(args), None)
+    root = current() if first is None else first.root
     if root is None:
         raise TraceError("there is no trace in progress")
     if not root.open:
-        raise leaked(next(_tracers(args)))
+        raise leaked()
     root.b.loc = here()
     return root
 
@@ -110,7 +100,7 @@ def _dtype(d: np.dtype) -> DType:
 
 def _foreign(x: Tracer, root: Root) -> Tracer:
     if not x.root.open:
-        raise leaked(x)
+        raise leaked()
     got = x.concrete()
     if got is None or x.mask:
         raise TraceError(at("a traced value of another trace is used here", here()))
@@ -264,8 +254,8 @@ class Elementwise:
             except TypeError as err:
                 if "float16" in str(err):
                     names = ", ".join(np.dtype(t).name for t in types)
-                    raise DTypeError(at(f"{self.name} of {names} is float16 in NumPy, which is not "
-                                        "supported; use x.astype(float)", here())) from None  # fmt: skip
+                    text = f"{self.name} of {names} is float16 in NumPy, which is not supported"
+                    raise DTypeError(at(text + "; use x.astype(float)", here())) from None
                 raise DTypeError(at(str(err), here())) from None
             self.cache[key] = found
         return found

@@ -122,7 +122,7 @@ def _binary(fn: np.ufunc, row: OpDef | None, swapped: bool) -> Callable[[Tracer,
                 same = False
             if same:
                 if not root.open:
-                    raise leaked(self)
+                    raise leaked()
                 root.b.loc = here()
                 if other.__class__ is not Tracer:
                     v = root.const(other, type_)
@@ -185,6 +185,7 @@ def _rdivmod(self: Tracer, other: Any) -> Any:
 
 
 def _install_operators() -> None:
+    arithmetic: dict[str, tuple[np.ufunc, str]]
     arithmetic = {"add": (np.add, "add"), "sub": (np.subtract, "sub"), "mul": (np.multiply, "mul"),
                   "truediv": (np.true_divide, "div"), "floordiv": (np.floor_divide, ""),
                   "mod": (np.remainder, ""), "and": (np.bitwise_and, ""),
@@ -193,13 +194,19 @@ def _install_operators() -> None:
         row = TABLE[op] if op else None
         setattr(Tracer, f"__{name}__", _binary(fn, row, False))
         setattr(Tracer, f"__r{name}__", _binary(fn, row, True))
+    compare: dict[str, np.ufunc]
     compare = {"eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal,
                "gt": np.greater, "ge": np.greater_equal}  # fmt: skip
     for name, fn in compare.items():
         setattr(Tracer, f"__{name}__", _binary(fn, None, False))
-    unary = {"neg": np.negative, "pos": np.positive, "abs": np.absolute, "invert": np.invert}
-    for name, fn in unary.items():
-        setattr(Tracer, f"__{name}__", _unary(fn))
+    unary: dict[str, np.ufunc] = {
+        "neg": np.negative,
+        "pos": np.positive,
+        "abs": np.absolute,
+        "invert": np.invert,
+    }
+    for name, one in unary.items():
+        setattr(Tracer, f"__{name}__", _unary(one))
     for name, method in {
         "pow": _power, "rpow": _rpower, "matmul": _matmul, "rmatmul": _rmatmul,
         "divmod": _divmod, "rdivmod": _rdivmod, "array_ufunc": array_ufunc,
@@ -257,8 +264,9 @@ def _install_methods() -> None:
     setattr(Tracer, "__round__", lambda self, n=0: FUNCTIONS["round"](self, n or 0))  # noqa: B010
     setattr(Tracer, "reshape", _shape_method("reshape", "reshape"))  # noqa: B010
     setattr(Tracer, "transpose", _shape_method("transpose", "transpose"))  # noqa: B010
-    for name, method in {"astype": _astype, "copy": _copy, "fill": _fill, "__copy__": _copy,
-                         "block_until_ready": _wait, "__contains__": _contains}.items():  # fmt: skip
+    methods = {"astype": _astype, "copy": _copy, "fill": _fill, "__copy__": _copy,
+               "block_until_ready": _wait, "__contains__": _contains}  # fmt: skip
+    for name, method in methods.items():
         setattr(Tracer, name, method)
     for name, get in {
         "T": lambda self: FUNCTIONS["transpose"](self),

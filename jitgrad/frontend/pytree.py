@@ -21,7 +21,7 @@ class TreeDef:
         self.kind = kind
         self.data = data
         self.children = children
-        self.leaves = 1 if kind is None else sum([c.leaves for c in children])
+        self.leaves: int = 1 if kind is None else sum([c.leaves for c in children])
 
     @property
     def num_leaves(self) -> int:
@@ -98,6 +98,10 @@ def _to_dict(cls: Callable[[], dict]) -> Callable[[Any, Sequence[Any]], Any]:
     return make
 
 
+def _from_none(x: None) -> tuple[Sequence[Any], Any]:
+    return (), None
+
+
 def _from_default(d: defaultdict) -> tuple[Sequence[Any], Any]:
     return [d[k] for k in _keys(d)], (d.default_factory, tuple(d))
 
@@ -111,7 +115,17 @@ register(list, lambda x: (x, None), lambda data, c: list(c))
 register(dict, _from_dict, _to_dict(dict))
 register(OrderedDict, _from_dict, _to_dict(OrderedDict))
 register(defaultdict, _from_default, _to_default)
-register(type(None), lambda x: ((), None), lambda data, c: None)
+register(type(None), _from_none, lambda data, c: None)
+
+
+def _namedtuple_rules(cls: type) -> _Rules:
+    def take(x: Any) -> tuple[Sequence[Any], Any]:
+        return tuple(x), None
+
+    def make(data: Any, children: Sequence[Any]) -> Any:
+        return cls(*children)
+
+    return take, make
 
 
 def _dataclass_rules(cls: type) -> _Rules:
@@ -134,7 +148,7 @@ def _find(cls: type) -> _Rules | None:
     rules = _registry.get(cls)
     if rules is None:
         if issubclass(cls, tuple) and hasattr(cls, "_fields"):
-            rules = (lambda x: (tuple(x), None), lambda data, c: cls(*c))
+            rules = _namedtuple_rules(cls)
         elif dataclasses.is_dataclass(cls):
             rules = _dataclass_rules(cls)
         else:

@@ -232,8 +232,10 @@ COMPARE: Mapping[str, Callable[[Any, Any], bool]] = {
     "le": lambda a, b: a <= b, "gt": lambda a, b: a > b, "ge": lambda a, b: a >= b}  # fmt: skip
 
 
-def _lower_bound(d: Dim) -> int | None:
+def _lower_bound(d: DimLike) -> int | None:
     """The least value of a sum of positive multiples of symbols, each at least 2."""
+    if not isinstance(d, Dim):
+        return d
     low = 0
     for mono, c in d.terms:
         if not mono:
@@ -246,7 +248,7 @@ def _lower_bound(d: Dim) -> int | None:
 
 
 def _at_least_two(d: DimLike) -> bool:
-    low = _lower_bound(d) if isinstance(d, Dim) else d
+    low = _lower_bound(d)
     return low is not None and low >= 2
 
 

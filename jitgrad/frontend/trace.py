@@ -17,7 +17,7 @@ from .source import here
 ARRAY, SCALAR, WEAK = 0, 1, 2  # forms: an ndarray, a NumPy scalar, a Python number
 
 
-def leaked(x: Tracer) -> TraceError:
+def leaked() -> TraceError:
     return TraceError(at(
         "a traced value outlived the function it was traced in (stored in a global, a closure or "
         "an object); return it from the function instead", here()))  # fmt: skip
@@ -103,7 +103,7 @@ def _size_arithmetic() -> None:
 
     for name in ("truediv", "rtruediv", "pow", "rpow"):
         setattr(Size, f"__{name}__", via_number(f"__{name}__"))
-    Size.__neg__ = lambda self: size_of(-1 * self.dim, self.root)  # type: ignore[attr-defined]
+    setattr(Size, "__neg__", lambda self: size_of(-1 * self.dim, self.root))  # noqa: B010
     for cmp in COMPARE:
 
         def compare(self: Size, other: Any, cmp: str = cmp) -> Any:
@@ -192,7 +192,7 @@ class Tracer:
     def _scalar(self, what: str) -> Value:
         v, root = self.value, self.root
         if not root.open:
-            raise leaked(self)
+            raise leaked()
         root.b.loc = here()
         if v.type.shape:
             for d in v.type.shape:
@@ -229,7 +229,7 @@ class Tracer:
     def escape(self, what: str) -> Any:
         """The value, leaving the trace for good: refused where a derivative would be lost."""
         if not self.root.open:
-            raise leaked(self)
+            raise leaked()
         if self.mask or self.root.kind == "abstract":
             raise TraceError(at(
                 f"{what} would take a differentiated or batched value out of the trace, and its "
@@ -271,9 +271,9 @@ class Tracer:
         return (self[i] for i in range(len(self)))
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        raise TraceError(at(
-            "x[...] = value cannot change a traced array in place; build a new one: "
-            "x = x.at[index].set(value), or jitgrad.numpy.where(mask, value, x)", here()))  # fmt: skip
+        fix = "x = x.at[index].set(value), or jitgrad.numpy.where(mask, value, x)"
+        text = f"x[...] = value cannot change a traced array in place; build a new one: {fix}"
+        raise TraceError(at(text, here()))
 
     def _show(self) -> Any:
         got = self.concrete() if self.root.kind == "eager" else None

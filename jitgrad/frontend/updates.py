@@ -11,7 +11,7 @@ from ..ir.core import Value
 from ..ir.dims import DimLike, ceildiv, product
 from ..ir.types import BOOL, I64, scalar, tensor
 from .indexing import KEEP, NEW, TAKE, Item, apply, parse
-from .ops import broadcast_shapes, cast, lift, result_dtype, spread
+from .ops import broadcast_shapes, cast, find_root, is_traced, lift, result_dtype, spread
 from .source import here
 from .trace import ARRAY, FUNCTIONS, WEAK, Root, Tracer, wrap
 
@@ -49,7 +49,7 @@ class Place:
         return update(self.x, self.index, values, "add")
 
     def subtract(self, values: Any) -> Any:
-        return update(self.x, self.index, -lift(values, self.x.root), "add")
+        return update(self.x, self.index, FUNCTIONS["negative"](values), "add")
 
     def multiply(self, values: Any) -> Any:
         return self.set(self.get() * values)
@@ -69,14 +69,21 @@ class Place:
         return self.set(FUNCTIONS["maximum"](self.get(), values))
 
 
-def update(x: Tracer, index: Any, values: Any, how: str) -> Tracer:
+def update(x: Any, index: Any, values: Any, how: str) -> Any:
     """`x` with the elements at `index` set to `values`, or with `values` added to them.
 
     Where computed indices name one element twice, `set` leaves it undefined.
     """
-    root = x.root
+    if x.__class__ is not Tracer and not is_traced(x, index, values):
+        out = np.array(x)
+        if how == "add":
+            np.add.at(out, index, values)
+        else:
+            out[index] = values
+        return out
+    root = find_root((x, index, values))
     b = root.b
-    b.loc = here()
+    x = lift(x, root)
     items = parse(x, index)
     new = lift(values, root)
     if not np.can_cast(result_dtype((new,)), x.dtype, "same_kind") and new.form != WEAK:
@@ -100,7 +107,8 @@ def update(x: Tracer, index: Any, values: Any, how: str) -> Tracer:
         none = n.__class__ is int and n == 0
         steps.append(0 if none else step - 1)
         hi.append(v.type.shape[axis] - start - (0 if none else (n - 1) * step + 1))
-    target, axis = [], 0
+    target: list[DimLike] = []
+    axis = 0
     for kind, _ in items:
         if kind == NEW:
             target.append(1)

@@ -17,7 +17,7 @@ from .code import Code, Operand, Scope, Unit
 from .reduce import BLOCK, STEPS, Carry, States, carry, first_states
 from .scalar import emitter
 from .text import const, vec
-from .vector import VectorLoop, shape_of_loop, weigh
+from .vector import VectorLoop, interchanged, shape_of_loop, weigh
 
 
 class KernelFunction(NamedTuple):
@@ -177,6 +177,37 @@ class Kernel(AccessCode):
     # -- loops ------------------------------------------------------------------------------------
 
     def loop(self, op: Op) -> None:
+        if self.vec is None:
+            swapped, strided = interchanged(op, self)
+            if swapped is not None:
+                self._swap(op, swapped, strided)
+                return
+        self._loop(op)
+
+    def _swap(self, op: Op, swapped: Op, strided: Buffer | None) -> None:
+        """The interchanged nest, or both forms and a look at a buffer's strides."""
+        if strided is None:
+            self._loop(swapped)
+            return
+        assert strided.strides is not None
+        yes, no, done = self.fresh("columns"), self.fresh("rows"), self.fresh("both")
+        scopes = []
+        for label, form in ((yes, swapped), (no, op)):
+            scopes.append(self.push(label))
+            self._loop(form)
+            self.line(f"br label %{done}")
+            self.pop()
+        head = self.intrinsic("abs", "i64", 1, 1, ", i1")
+        last, before = (
+            self.ins(f"call {head}(i64 {self.dim(s)}, i1 false)") for s in strided.strides[:-3:-1]
+        )
+        wider = self.ins(f"icmp ugt i64 {last}, {before}")
+        self.line(f"br i1 {wider}, label %{yes}, label %{no}")
+        for scope in scopes:
+            self.cur.lines += scope.lines
+        self.label(done)
+
+    def _loop(self, op: Op) -> None:
         extent: DimLike = op.attrs["extent"]
         (body,) = op.regions
         lanes = 1

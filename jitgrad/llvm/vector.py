@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..ir.core import Op, Value
+from ..ir.build import Builder
+from ..ir.core import Block, Op, Value
 from ..ir.dims import Dim, symbols
 from ..ir.types import BOOL
-from .access import Vec
+from .access import Buffer, Vec
 from .code import Scope
 from .reduce import Carry, States, first_states
 from .text import vec
@@ -215,6 +216,44 @@ def scattered(ops: Iterable[Op], var: str, kernel: Kernel) -> bool:
             if any(var in symbols(d) for d in (index if strided else index[:-1])):
                 return True
     return False
+
+
+def interchanged(op: Op, kernel: Kernel) -> tuple[Op | None, Buffer | None]:
+    """A nest of two loops that reads a transposed array, with the vector loop outside; else None.
+
+    Then each lane walks along a row of that array, a cache line lasts for several iterations, and
+    the stores still fill whole lines: transposing a large matrix is twice as fast, and reading one
+    in Fortran order many times. Of a strided array only the strides tell whether it is transposed:
+    that buffer is given too.
+    """
+    (body,) = op.regions
+    if op.attrs["vector"] or op.attrs["monoids"] or len(body.ops) != 1:
+        return None, None
+    (inner,) = body.ops
+    if inner.opdef.name != "loop" or not inner.attrs["vector"] or inner.attrs["monoids"]:
+        return None, None
+    row, column = op.attrs["var"], inner.attrs["var"]
+    (region,) = inner.regions
+    transposed, strided = False, None
+    for each in region.ops:
+        if each.regions or each.opdef.name == "wrap_index":  # errors must come in order
+            return None, None
+        if each.opdef.name in ("load", "load_if"):
+            buffer = kernel.buffers[id(each.operands[0])]
+            if buffer.written:
+                return None, None
+            index = each.attrs["index"]
+            if buffer.strides is None:
+                transposed |= any(column in symbols(d) for d in index[:-1])
+            elif buffer.type.rank > 1:
+                strided = strided or buffer
+    if not (transposed or strided) or row in symbols(inner.attrs["extent"]):
+        return None, None
+    b = Builder(op.loc, op.made_by)
+    deep = b.op("loop", regions=(region,), **op.attrs)
+    return b.op("loop", regions=(Block((), (deep,), ()),), **inner.attrs), (
+        None if transposed else strided
+    )
 
 
 def shape_of_loop(op: Op, kernel: Kernel) -> tuple[int, int]:

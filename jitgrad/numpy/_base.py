@@ -132,5 +132,5 @@ for _alias, _name in {"abs": "absolute", "divide": "true_divide", "mod": "remain
 NAMES["true_divide"] = NAMES["divide"]
 NAMES["abs"] = NAMES["absolute"]
 
-__all__ = ["FUNCTIONS", "NAMES", "Ufunc", "axes_of", "axis_of", "dispatch", "implements", "no_out", "one", "public", "unsupported",
-           "use_trace", "without"]  # fmt: skip
+__all__ = ["FUNCTIONS", "NAMES", "Ufunc", "axes_of", "axis_of", "dispatch", "implements", "no_out",
+           "one", "public", "unsupported", "use_trace", "without"]  # fmt: skip

@@ -129,12 +129,12 @@ public(np.copy)(lambda a, order="K", subok=False: _array(find_root((a,)), a))
 
 
 @creates(np.arange)
-def _arange(root: Root, *args: Any, dtype: Any = None, **kw: Any) -> Tracer:
-    args += tuple(kw[k] for k in ("start", "stop", "step") if k in kw)
+def _arange(root: Root, *given: Any, dtype: Any = None, **kw: Any) -> Tracer:
+    args = [*given, *(kw[k] for k in ("start", "stop", "step") if k in kw)]
     if len(args) == 4:
         args, dtype = args[:3], args[3]
-    args = tuple([float(a) if a.__class__ is Tracer and a.dtype.kind == "f" else
-                  int(a) if a.__class__ is Tracer else a for a in args])  # fmt: skip
+    args = [float(a) if a.__class__ is Tracer and a.dtype.kind == "f" else
+            int(a) if a.__class__ is Tracer else a for a in args]  # fmt: skip
     if not is_traced(*args):
         got = np.arange(*args, dtype=dtype)
         if got.dtype.kind not in "iu" or (len(args) > 2 and args[2] == 0):
@@ -143,7 +143,7 @@ def _arange(root: Root, *args: Any, dtype: Any = None, **kw: Any) -> Tracer:
         n: DimLike = len(got)
         kind = dtype_of(got.dtype)
     else:
-        start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1)[:3]
+        start, stop, step = (0, args[0], 1) if len(args) == 1 else [*args, 1][:3]
         if not all(isinstance(a, (int, np.integer)) or hasattr(a, "dim") for a in args):
             raise TraceError(at("arange of symbolic sizes takes integers", here()))
         count = -((dim_of(start) - dim_of(stop)) // dim_of(step))
@@ -169,7 +169,8 @@ def _arange(root: Root, *args: Any, dtype: Any = None, **kw: Any) -> Tracer:
 def _linspace(root: Root, start: Any, stop: Any, num: Any = 50, endpoint: bool = True,
               retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:  # fmt: skip
     if not is_traced(start, stop, num):
-        got = np.linspace(start, stop, num, endpoint, retstep, dtype, axis)
+        make: Any = np.linspace
+        got = make(start, stop, num, endpoint, retstep, dtype, axis)
         if retstep:
             return Tracer(root.array(got[0], True), root, ARRAY, 0), got[1]
         return Tracer(root.array(got, True), root, ARRAY, 0)

@@ -129,7 +129,8 @@ def _split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Tracer]:
     root, x = one(ary)
     if isinstance(indices_or_sections, (list, tuple, np.ndarray)):
         return _array_split(x, indices_or_sections, axis)
-    n, k = size_of(x.value.type.shape[axis_of(axis, x.ndim)], root), dim_of(indices_or_sections)
+    n = size_of(x.value.type.shape[axis_of(axis, x.ndim)], root)
+    k = size_of(dim_of(indices_or_sections), root).__index__()
     if n % k != 0:
         raise ValueError(at("array split does not result in an equal division", here()))
     step = n // k

@@ -132,8 +132,8 @@ def _tensordot(a: Any, b: Any, axes: Any = 2) -> Tracer:
     if isinstance(axes, (int, np.integer)):
         xs, ys = list(range(x.ndim - axes, x.ndim)), list(range(axes))
     else:
-        xs, ys = ([t] if isinstance(t, (int, np.integer)) else list(t) for t in axes)
-        xs, ys = [i % x.ndim for i in xs], [j % y.ndim for j in ys]
+        left, right = ([t] if isinstance(t, (int, np.integer)) else list(t) for t in axes)
+        xs, ys = [int(i) % x.ndim for i in left], [int(j) % y.ndim for j in right]
     if len(xs) != len(ys) or len(xs) > min(x.ndim, y.ndim):
         raise ValueError(at("shape-mismatch for sum", here()))
     return _contract(root, x, y, xs, ys, "tensordot")

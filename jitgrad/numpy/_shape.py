@@ -38,8 +38,8 @@ def _reshape(a: Any, shape: Any = None, order: str = "C", *, newshape: Any = Non
         return _transpose(turned)
     have = x.value.type.shape
     total = product(have)
-    if any(d.__class__ is int and d < 0 for d in want):  # type: ignore[operator]
-        at_ = [i for i, d in enumerate(want) if d.__class__ is int and d < 0]  # type: ignore[operator]
+    if any(d.__class__ is int and d < 0 for d in want):
+        at_ = [i for i, d in enumerate(want) if d.__class__ is int and d < 0]
         if len(at_) > 1:
             raise ValueError(at("can only specify one unknown dimension", here()))
         rest = product(d for i, d in enumerate(want) if i != at_[0])
@@ -170,13 +170,14 @@ def _at_least(rank: int, fn: Any) -> None:
         outs = []
         for a in args:
             x = lift(a, root)
-            shape = list(x.value.type.shape)
+            shape: list[DimLike] = list(x.value.type.shape)
             if rank == 1:
                 shape = shape or [1]
             elif rank == 2:
-                shape = [1] * (2 - len(shape)) + shape
+                shape = [*(1,) * (2 - len(shape)), *shape]
             elif len(shape) < 3:
-                shape = [[1, 1, 1], [1, *shape, 1], [*shape, 1]][len(shape)]
+                shape = [1, *shape, 1] if len(shape) < 2 else [*shape, 1]
+                shape = shape if len(shape) == 3 else [1, 1, 1]
             outs.append(_view(root, root.b.reshape(x.value, shape), x))
         return outs[0] if len(outs) == 1 else tuple(outs)
 
@@ -248,9 +249,9 @@ def _roll(a: Any, shift: Any, axis: Any = None) -> Tracer:
 def _tile(A: Any, reps: Any) -> Tracer:
     root, x = one(A)
     times = shape_of(reps)
-    shape = list(x.value.type.shape)
+    shape: list[DimLike] = list(x.value.type.shape)
     rank = max(len(shape), len(times))
-    shape = [1] * (rank - len(shape)) + shape
+    shape = [*(1,) * (rank - len(shape)), *shape]
     times = (1,) * (rank - len(times)) + times
     double: list[DimLike] = []
     for r, n in zip(times, shape):

@@ -1,4 +1,4 @@
-"""`numpy.linalg`, as far as traces know it (norm and products); the rest is NumPy's outside them."""
+"""`numpy.linalg`: norm and multi_dot in traces too, the rest as NumPy's own outside them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 from numpy.linalg import LinAlgError
 
 from ..errors import at
+from ..frontend.ops import cast, truth
 from ..frontend.source import here
 from ..frontend.trace import FUNCTIONS, Tracer
 from ._base import dispatch, implements, one, unsupported
@@ -31,7 +32,7 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         if ord in (np.inf, -np.inf):
             return FUNCTIONS["max" if ord > 0 else "min"](a, axes, keepdims=keepdims)
         if ord == 0:
-            return FUNCTIONS["sum"]((t != 0).astype(t.dtype), axes, keepdims=keepdims)
+            return FUNCTIONS["sum"](cast(truth(t), t.dtype), axes, keepdims=keepdims)
         if ord == 1:
             return FUNCTIONS["sum"](a, axes, keepdims=keepdims)
         total = FUNCTIONS["sum"](a**ord, axes, keepdims=keepdims)

@@ -24,6 +24,7 @@ from ..ir.types import BOOL, DTYPES, DType, tensor
 from ..passes.match import NAN, SIGNED_ZERO, FunctionRule, Rule, TermRule, index
 from ..passes.rewrite import Rewriter
 from ..passes.rules import RULE_SETS
+from . import rule_examples_sums  # noqa: F401  (its examples register here)
 from .arguments import arguments
 from .exact import NotExact, exact_value
 from .rule_examples import EXAMPLES, graph

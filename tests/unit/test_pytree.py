@@ -26,10 +26,19 @@ class Box:
 tree.register(Box, lambda b: ((b.x,), None), lambda data, children: Box(*children))
 
 TREES = [
-    1.0, None, (), [], {}, (1, [2, {"a": 3, "b": (4, None)}]), Pair(1, (2, 3)), {"z": 1, "a": 2},
-    collections.OrderedDict(b=1, a=[2]), collections.defaultdict(list, {"k": 1}), Model((1, 2), "s"),
+    1.0,
+    None,
+    (),
+    [],
+    {},
+    (1, [2, {"a": 3, "b": (4, None)}]),
+    Pair(1, (2, 3)),
+    {"z": 1, "a": 2},
+    collections.OrderedDict(b=1, a=[2]),
+    collections.defaultdict(list, {"k": 1}),
+    Model((1, 2), "s"),
     {1: 2, "x": 3},
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("t", TREES, ids=str)

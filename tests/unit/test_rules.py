@@ -231,6 +231,15 @@ def test_log_softmax_is_not_shifted_twice() -> None:
     assert (names.count("max"), names.count("exp"), names.count("log")) == (1, 1, 1)
 
 
+def test_empty_axes_are_left_alone() -> None:
+    b = Builder()
+    x = Value(tensor("f64", (0, 3)), name="x")
+    e = b("exp", x)
+    s = b.sum(e, (0,))
+    p = b("div", e, b.broadcast(s, (0, 3), (1,)))
+    assert stabilize_values(reachable([p, b("log", s)]), [p]) == [p]
+
+
 def test_a_shift_by_the_user_is_kept() -> None:
     n = symbol("n")
     b = Builder()

@@ -162,6 +162,8 @@ def _normalizer(den: Value, e: Value) -> tuple[Value, tuple[int, ...], list[Op]]
     kept = kept_axes(e.type.rank, s.attrs["axes"])
     if places is None or any(kept[i] != p for i, p in places.items()):
         return None
+    if any(e.type.shape[a] == 0 for a in s.attrs["axes"]):
+        return None
     return e.op.operands[0], tuple(s.attrs["axes"]), moves  # type: ignore[union-attr]
 
 

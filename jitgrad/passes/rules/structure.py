@@ -9,7 +9,9 @@ import numpy as np
 from ...ir.build import Builder
 from ...ir.core import Op, Value
 from ...ir.dims import DimLike
+from ..dce import has_effect
 from ..fold import is_number, splat
+from ..inline import splice
 from ..match import RuleSet, structural
 from .canonical import maker
 
@@ -181,7 +183,19 @@ def _gather_constant(op: Op, b: Builder) -> Any:
     return b.reshape(one, op.results[0].type.shape)
 
 
-# -- casts and markers ----------------------------------------------------------------------------
+# -- branches, casts and markers -------------------------------------------------------------------
+
+
+@structural(STRUCTURE, "cond-constant", "cond", child=("constant",))
+def _cond_constant(op: Op, b: Builder) -> Any:
+    """A branch whose condition is known → what that branch computes."""
+    flag = splat(op.operands[0])
+    if flag is None:
+        return None
+    taken = op.regions[0 if flag else 1]
+    if any(has_effect(o) for o in taken.ops):
+        return None
+    return tuple(splice(taken, op.operands[1:], fresh=True)[1])
 
 
 @structural(STRUCTURE, "cast-same", "cast")
