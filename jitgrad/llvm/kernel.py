@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, symbol
 from ..ir.ops.kernel import MONOIDS
-from .access import AccessCode, Buffer, Item
+from .access import AccessCode
+from .address import Buffer, Item
 from .code import Code, Operand, Scope, Unit
 from .reduce import BLOCK, STEPS, Carry, States, carry, first_states
 from .scalar import emitter

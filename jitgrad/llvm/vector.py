@@ -13,7 +13,7 @@ from ..ir.build import Builder
 from ..ir.core import Block, Op, Value
 from ..ir.dims import Dim, symbols
 from ..ir.types import BOOL
-from .access import Buffer, Vec
+from .address import Buffer, Vec
 from .code import Scope
 from .reduce import Carry, States, first_states
 from .text import vec
@@ -31,7 +31,7 @@ _WEIGHT = {"exp": 18, "log": 20, "expm1": 22, "log1p": 25, "sin": 30, "cos": 30,
 #   5 functions      8x2 8.3, 16     32x1 4.45, 28    32x2 4.37, 35   16x1 5.9, 20
 #   max              8x2 .13, 4.7    32x1 .17, 5.5    32x2 .12, 5.7
 # Independent vectors hide the latency of polynomials; masks cost where there is little else.
-TWO_COPIES, FOUR_WIDE, TWO_WIDE = 30, 150, 600
+TWO_COPIES, FOUR_WIDE, TWO_WIDE = 30, 400, 2000
 
 
 class VectorLoop:
