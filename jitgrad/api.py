@@ -321,8 +321,8 @@ from .jacobians import (  # noqa: E402  (they are made of the functions above)
     tensor_jacobian_product,
 )
 
-__all__ = ["ShapeDtypeStruct", "at", "deriv", "disable_jit", "elementwise_grad", "eval_shape", "grad",
-           "grad_and_aux", "hessian", "hessian_tensor_product", "hessian_vector_product", "jacfwd",
-           "jacobian", "jacrev", "jit", "jvp", "linearize", "make_hvp", "make_ir", "make_jvp",
-           "make_vjp", "register_symbolic_grad", "stop_gradient", "tensor_jacobian_product",
-           "value_and_grad", "vjp", "vmap"]  # fmt: skip
+__all__ = ["ShapeDtypeStruct", "at", "deriv", "disable_jit", "elementwise_grad", "eval_shape",
+           "grad", "grad_and_aux", "hessian", "hessian_tensor_product", "hessian_vector_product",
+           "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_hvp", "make_ir",
+           "make_jvp", "make_vjp", "register_symbolic_grad", "stop_gradient",
+           "tensor_jacobian_product", "value_and_grad", "vjp", "vmap"]  # fmt: skip

@@ -14,8 +14,9 @@ from .frontend.ops import lift
 from .frontend.pytree import TreeDef, flatten, unflatten
 from .frontend.source import here, unwrapped, without_our_frames
 from .frontend.trace import ARRAY, WEAK, Root, Tracer, activate, current, wrap
-from .ir.core import Value, reachable, serial
+from .ir.core import Op, Value, reachable, serial
 from .ir.types import F64
+from .passes.simplify import rules_of
 from .passes.stabilize import stabilize_values
 
 
@@ -79,7 +80,23 @@ def leave_tree(root: Root, tree: Any, bit: int) -> Any:
 
 def stabilized(values: Sequence[Value], since: int) -> list[Value]:
     """The primal graph made since `since` with the numerically stable forms put in."""
-    return stabilize_values(reachable(values, since=since), values)
+    ops = reachable(values, since=since)
+    return stabilize_values(ops, values) if _may_stabilize(ops) else list(values)
+
+
+def _may_stabilize(ops: Sequence[Op]) -> bool:
+    """Whether a rule looks at some op here; cheaper than to rewrite the graph and find nothing."""
+    roots = rules_of(frozenset({"stabilize"}), frozenset()).roots
+    for op in ops:
+        entry = roots.get(op.opdef)
+        if entry is not None:
+            always, by_child = entry
+            if always:
+                return True
+            for v in op.operands:
+                if v.op is not None and v.op.opdef in by_child:
+                    return True
+    return False
 
 
 def float_leaf(root: Root, x: Any, what: str, name: str) -> Tracer:

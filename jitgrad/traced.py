@@ -14,7 +14,7 @@ import numpy as np
 from .errors import GuardError, JitgradError
 from .frontend.pytree import LEAF, TreeDef, flatten, unflatten
 from .frontend.source import unwrapped, without_our_frames
-from .frontend.trace import ARRAY, Escape, state
+from .frontend.trace import ARRAY, SCALAR, WEAK, Escape, state
 from .ir.core import Function
 from .ir.interp import run
 from .runtime.specialize import MAX_PATHS, SYMBOL, Family, Path, Specialization
@@ -33,7 +33,6 @@ class Jitted:
             static_argnames or ())  # fmt: skip
         self._static_nums, self._static_names = _complete(fun, nums, names)
         self._families: dict[Any, Family] = {}
-        self._last: Path | None = None
 
     # -- calling -----------------------------------------------------------------------------------
 
@@ -43,7 +42,7 @@ class Jitted:
         leaves, treedef = self._flatten(args, kwargs)
         spec, dynamic = self._find(leaves, treedef)
         try:
-            return self._run(spec, 0, leaves, treedef, dynamic, (args, kwargs))
+            return self._run(spec, leaves, treedef, dynamic, (args, kwargs))
         except (JitgradError, ValueError) as err:
             mine = unwrapped(err)
             if not isinstance(mine, JitgradError):
@@ -81,13 +80,13 @@ class Jitted:
                   for x, k in zip(leaves, kinds)]  # fmt: skip
         return family.find(shapes), dynamic
 
-    def _run(self, spec: Specialization, start: int, leaves: list[Any], treedef: TreeDef,
+    def _run(self, spec: Specialization, leaves: list[Any], treedef: TreeDef,
              dynamic: list[Any], call: tuple) -> Any:  # fmt: skip
         if spec.python:
             return self.__wrapped__(*call[0], **call[1])
-        for path in spec.paths[start:]:
+        for path in spec.paths:
             try:
-                return path.unpack(path.call(*dynamic, *path.captures))
+                return path(dynamic)
             except GuardError:
                 continue
         if len(spec.paths) >= MAX_PATHS:
@@ -112,9 +111,9 @@ class Jitted:
         path = compile_path(traced, self._name, self.__doc__)
         spec.paths.append(path)
         try:
-            return path.unpack(path.call(*dynamic, *path.captures))
+            return path(dynamic)
         except GuardError:  # a rounding apart from the interpreter's: its results are the trace's
-            return path.unpack(tuple([np.array(a) for a in traced.known]))
+            return path.pack([np.array(a) for a in traced.known])
 
     def _trace(self, leaves: list[Any], treedef: TreeDef, pattern: Any) -> Traced:
         fun = self.__wrapped__
@@ -190,6 +189,9 @@ class Jitted:
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"
 
+    def __reduce__(self) -> str:
+        return self.__wrapped__.__qualname__  # a name to import, as functions are pickled
+
 
 class _Bound:
     """A jitted method of an instance; the instance is a static argument or a pytree."""
@@ -230,7 +232,7 @@ class Lowered:
     def compile(self) -> Callable[..., Any]:
         """A function of the flat arguments that runs machine code."""
         path = self._path()
-        return lambda *arrays: path.unpack(path.call(*arrays, *path.captures))
+        return lambda *arrays: path(arrays)
 
 
 class Interpreted:
@@ -253,20 +255,26 @@ class Interpreted:
 
 
 def compile_path(traced: Traced, name: str, doc: str | None) -> Path:
-    """Compile a trace; its results come back in the structure that the function gave."""
-    fn = traced.fn
+    """Compile a trace; its results come back in the structure that the function gave.
+
+    Where the function takes its leaves as they are and gives one thing, the path is *direct*:
+    `compiled.call` then is the function, for arguments of exactly these kinds.
+    """
+    fn, outs, out_tree = traced.fn, traced.outs, traced.out_tree
     scalars = [form != ARRAY for form in traced.forms]
+    zero_d = [not s and not v.type.shape for s, v in zip(scalars, fn.results)]
+    plain = out_tree is LEAF and outs == [None]
+    direct = plain and not any(zero_d) and not traced.captures
     if state.interpret:
         compiled: Any = Interpreted(fn)
+        direct = False
     else:
         from .compile import compile_ir
 
-        compiled = compile_ir(fn, name=name, doc=doc, result="tuple", scalars=True)
-    outs, out_tree = traced.outs, traced.out_tree
-    zero_d = [not s and not v.type.shape for s, v in zip(scalars, fn.results)]
-    plain = out_tree is LEAF and outs == [None]
+        result = "single" if direct else "tuple"
+        compiled = compile_ir(fn, name=name, doc=doc, result=result, scalars=True)
 
-    def unpack(results: Any) -> Any:
+    def pack(results: Any) -> Any:
         values = iter(
             [np.asarray(r) if z else r[()] if s else r for r, s, z in zip(results, scalars, zero_d)]
         )
@@ -274,7 +282,23 @@ def compile_path(traced: Traced, name: str, doc: str | None) -> Path:
             return next(values)
         return unflatten(out_tree, [next(values) if o is None else o for o in outs])
 
-    return Path(fn, compiled, traced.captures, traced.guards, unpack)
+    accept = accepted(traced) if direct else []
+    return Path(fn, compiled, traced.captures, traced.guards, pack, direct, accept)
+
+
+def accepted(traced: Traced) -> list[int]:
+    """ACCEPT_* bits of the arguments: what a native callable may take without asking the key.
+
+    A Python number is weak in promotion, so that a NumPy scalar in its place is another function.
+    """
+    from .runtime import native
+
+    numbers = {"b": native.ACCEPT_BOOL, "i": native.ACCEPT_INT, "f": native.ACCEPT_FLOAT}
+    forms = {ARRAY: native.ACCEPT_ARRAY, SCALAR: native.ACCEPT_SCALAR}
+    return [
+        numbers[p.type.dtype.kind] if form == WEAK else forms[form]
+        for form, p in zip(traced.given, traced.fn.params)
+    ]
 
 
 _plain_defs: dict[int, TreeDef] = {}

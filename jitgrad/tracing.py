@@ -93,7 +93,7 @@ def classify(x: Any) -> Any:
 class Traced:
     """What a trace of a function gave: its IR, the structure of its result, hidden inputs."""
 
-    __slots__ = ("captures", "fn", "forms", "guards", "known", "out_tree", "outs")
+    __slots__ = ("captures", "fn", "forms", "given", "guards", "known", "out_tree", "outs")
 
     def __init__(
         self,
@@ -104,6 +104,7 @@ class Traced:
         captures: list[np.ndarray],
         guards: list[str],
         known: list[Any],
+        given: list[int],
     ) -> None:
         self.fn = fn
         self.out_tree = out_tree
@@ -112,6 +113,7 @@ class Traced:
         self.captures = captures
         self.guards = guards
         self.known = known
+        self.given = given  # the form of each argument: array, NumPy scalar or Python number
 
 
 def trace(
@@ -128,6 +130,7 @@ def trace(
     fresh = count()
     params: list[Value] = []
     given: list[Any] = []
+    forms: list[int] = []
     for leaf, label, sizes in zip(leaves, names, pattern):
         what = classify(leaf)
         if what.__class__ is Static:
@@ -149,14 +152,15 @@ def trace(
         if kind == "jit" and leaf.__class__ is not ShapeDtypeStruct:
             root.known[v] = np.asarray(leaf, dtype.np)
         params.append(v)
+        forms.append(form)
         given.append(Tracer(v, root, form, 0))
     args, kwargs = unflatten(treedef, given)
     with activate(root):
         result = fun(*args, **kwargs)
-        return _traced(root, name, params, result)
+        return _traced(root, name, params, forms, result)
 
 
-def _traced(root: Root, name: str, params: list[Value], result: Any) -> Traced:
+def _traced(root: Root, name: str, params: list[Value], given: list[int], result: Any) -> Traced:
     leaves, out_tree = flatten(result)
     outs: list[Any] = []
     forms: list[int] = []
@@ -184,12 +188,12 @@ def _traced(root: Root, name: str, params: list[Value], result: Any) -> Traced:
     fn = function(name, [*params, *hidden], values, root.effects)
     guards = [_guard_text(op) for op in root.effects]
     known = [root.value(v) for v in values] if root.kind == "jit" and root.decided else []
-    return Traced(fn, out_tree, outs, forms, [a for a, _ in root.captures.values()], guards, known)
+    captures = [a for a, _ in root.captures.values()]
+    return Traced(fn, out_tree, outs, forms, captures, guards, known, given)
 
 
 def _guard_text(op: Op) -> str:
+    message = " ".join(op.attrs["message"].split())
     if op.name == "guard":
-        return op.attrs["message"]
-    return (
-        f"{op.attrs['lhs']} {op.attrs['cmp']} {op.attrs['rhs']} is required: {op.attrs['message']}"
-    )
+        return message
+    return f"{op.attrs['lhs']} {op.attrs['cmp']} {op.attrs['rhs']} is required: {message}"

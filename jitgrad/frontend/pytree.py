@@ -135,7 +135,7 @@ def _dataclass_rules(cls: type) -> _Rules:
         return [getattr(x, n) for n in names], None
 
     def make(data: Any, children: Sequence[Any]) -> Any:
-        x = object.__new__(cls)
+        x: Any = object.__new__(cls)
         for n, v in zip(names, children):
             object.__setattr__(x, n, v)
         return x

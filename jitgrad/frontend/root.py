@@ -115,6 +115,16 @@ class Root:
         got = known.get(v)
         if got is not None or v in unknown:
             return got
+        op = v.op
+        if op is not None and self.kind == "eager":  # nearly always the operands are there
+            args = [known.get(w) for w in op.operands]
+            for a in args:
+                if a is None:
+                    break
+            else:
+                for r, a in zip(op.results, self._eval(op, args)):
+                    known[r] = a
+                return known[v]
         todo = [v]
         while todo:
             u = todo[-1]
@@ -133,12 +143,16 @@ class Root:
             if unknown and any(w in unknown for w in op.operands):
                 unknown.update(op.results)
                 continue
-            for r, a in zip(op.results, self._eval(op)):
+            for r, a in zip(op.results, self._eval(op, [known[w] for w in op.operands])):
                 known[r] = a
         return known.get(v)
 
-    def _eval(self, op: Op) -> tuple[Any, ...]:
-        if op.opdef.name == "constant":
+    def _eval(self, op: Op, args: list[Any]) -> tuple[Any, ...]:
+        row = op.opdef
+        if row.elementwise and not op.attrs:
+            with np.errstate(all="ignore"):
+                return (np.asarray(row.ref(*args), op.results[0].type.dtype.np),)  # type: ignore[misc]
+        if row.name == "constant":
             value, type_ = op.attrs["value"], op.attrs["type"]
             if not isinstance(value, np.ndarray):
                 if not type_.static:
@@ -146,7 +160,7 @@ class Root:
                 value = np.broadcast_to(np.asarray(value, type_.dtype.np), type_.shape)
             return (value,)
         try:
-            return eval_op(op, [self.known[w] for w in op.operands], self.env)
+            return eval_op(op, args, self.env)
         except (JitgradError, IndexError, ValueError, ZeroDivisionError) as err:
             if op.loc is not None and "\n  at " not in str(err):
                 raise type(err)(at(str(err), op.loc)) from None

@@ -75,12 +75,12 @@ def update(x: Any, index: Any, values: Any, how: str) -> Any:
     Where computed indices name one element twice, `set` leaves it undefined.
     """
     if x.__class__ is not Tracer and not is_traced(x, index, values):
-        out = np.array(x)
+        changed = np.array(x)
         if how == "add":
-            np.add.at(out, index, values)
+            np.add.at(changed, index, values)
         else:
-            out[index] = values
-        return out
+            changed[index] = values
+        return changed
     root = find_root((x, index, values))
     b = root.b
     x = lift(x, root)

@@ -13,7 +13,8 @@ from .dims import Dim, DimLike, product
 class DType:
     """An element type: `name` in the IR, NumPy's dtype `np`, kind (one of "b i u f c"), bits."""
 
-    __slots__ = ("bits", "kind", "name", "np")
+    __slots__ = ("bits", "kind", "name", "np", "rank0")
+    rank0: TensorType
 
     def __init__(self, name: str, dtype: Any) -> None:
         self.name = name
@@ -134,6 +135,10 @@ def tensor(dtype: DType | str, shape: tuple[DimLike, ...]) -> TensorType:
     return found
 
 
+for _dtype in DTYPES.values():
+    _dtype.rank0 = tensor(_dtype, ())
+
+
 def scalar(dtype: DType | str) -> TensorType:
     """The rank-0 type of `dtype`."""
-    return tensor(dtype, ())
+    return DTYPES[dtype].rank0 if dtype.__class__ is str else dtype.rank0  # type: ignore[union-attr,index]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..ir.core import Op
 from ..ir.dims import Dim
 from .address import AddressCode, Buffer, Place
+from .code import Scope
 from .text import const, scalar_const, vec
 
 

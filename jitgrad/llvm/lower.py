@@ -42,6 +42,14 @@ def lower(fn: Function, *, target: Target, blas: Mapping[str, int] | None = None
 
     `blas` has the names of available CBLAS functions with 64-bit ints. Raises `JitgradError` for
     an op that only fusion could have lowered.
+
+    >>> from ..ir.core import function
+    >>> from ..ir.types import tensor
+    >>> x = Value(tensor("f64", (3, 4)), name="x")
+    >>> from ..ir.build import Builder
+    >>> low = lower(function("f", [x], [Builder()("cumsum", x, axis=0)]), target=Target.x86("avx2"))
+    >>> low.has_prep, low.static_arena, [loop["lanes"] for loop in low.report[0]["loops"]]
+    (False, 0, [1, 4])
     """
     lib = MathLibrary(fma=target.fma, attributes=target.attributes)
     unit = Unit(target, lib, blas or {})

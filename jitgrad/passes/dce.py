@@ -114,6 +114,7 @@ class Dce(Pass):
 
 def keep_notes(old: Function, new: Function) -> Function:
     """What is known about the dims of `old` holds for `new`."""
-    if "dim_notes" in old.cache:
-        new.cache["dim_notes"] = old.cache["dim_notes"]
+    for key in ("dim_notes", "settled"):  # what stays true of fewer ops
+        if key in old.cache:
+            new.cache[key] = old.cache[key]
     return new

@@ -78,13 +78,22 @@ class _Plan:
         self.alias: set[int] = set()
         self.limit = recompute
         self.users: dict[int, list[Op]] = {}
-        for op in block.ops:
-            for v in op.operands:
-                self.users.setdefault(id(v), []).append(op)
         self.cost: dict[int, int] = {}
         self.point: dict[int, int] = {}  # stage of roots reached at the same index
         self.later: dict[int, int] = {}  # 1 + stage of everything else that must have run
         self.stage: dict[int, int] = {}
+
+    def decide(self) -> None:
+        for op in self.block.ops:
+            for v in op.operands:
+                self.users.setdefault(id(v), []).append(op)
+        self.mandatory()
+        self.schedule()
+        if self.several():
+            if not self.cost:
+                self.price(spread=False)
+            if self.shared():
+                self.schedule()
 
     def need(self, v: Value) -> None:
         """`v` must exist in memory; through reshapes and refines, what they rename must."""
@@ -228,14 +237,11 @@ def _grows(u: Op) -> bool:
 def fuse_block(block: Block, layouts: Sequence[str], recompute: int, notes: list[str]) -> Block:
     """The block as kernels and library calls. Results come out as distinct fresh buffers."""
     block = _own_buffers(block, layouts)
+    units = _pointwise(block)
     plan = _Plan(block, recompute)
-    plan.mandatory()
-    plan.schedule()
-    if plan.several():
-        if not plan.cost:
-            plan.price(spread=False)
-        if plan.shared():
-            plan.schedule()
+    if units is None:
+        plan.decide()
+        units = _units(plan)
     strided = {id(p) for p, how in zip(block.params, layouts) if how == "strided"}
     env: dict[int, Value] = {}
     ops: list[Op] = []
@@ -257,7 +263,7 @@ def fuse_block(block: Block, layouts: Sequence[str], recompute: int, notes: list
 
     for p in block.params:
         define_value(p, p)
-    for unit in _units(plan):
+    for unit in units:
         if isinstance(unit, Op):
             regions = tuple(
                 fuse_block(r, ("c",) * len(r.params), recompute, notes) for r in unit.regions
@@ -281,6 +287,20 @@ def fuse_block(block: Block, layouts: Sequence[str], recompute: int, notes: list
             define_value(root.results[0], new)
         notes.append(_note(roots, kernel, len(unit)))
     return Block(block.params, ops, [env[id(v)] for v in block.results])
+
+
+def _pointwise(block: Block) -> list[Any] | None:
+    """The one kernel of a block of elementwise ops over one space: there is nothing to decide."""
+    if len({v.type.shape for v in block.results}) != 1:
+        return None
+    for op in block.ops:
+        row = op.opdef
+        if not row.elementwise:
+            if row.name != "constant" or is_dense(op):
+                return None
+        elif row.name == "wrap_index":
+            return None
+    return [[[v.op for v in block.results]]]
 
 
 def _base(v: Value) -> Value:

@@ -111,17 +111,22 @@ class TermRule(Rule):
         return f"{self.left} → {self.right}"
 
     @cached_property
-    def variants(self) -> tuple[Term, ...]:
-        """The left side with the operands of its commutative ops in every order."""
-        return tuple(_orders(self.left))
+    def variants(self) -> tuple[tuple[Matcher, ...], ...]:
+        """Matchers of the operands, commutative ops in every order."""
+        return tuple([tuple(map(_matcher, left.args)) for left in _orders(self.left)])
 
     def apply(self, op: Op, b: Builder) -> Value | None:
-        if op.operands[-1].type.dtype.kind not in self.kinds:
+        operands = op.operands
+        if operands[-1].type.dtype.kind not in self.kinds:
             return None
-        for left in self.variants:
+        for matchers in self.variants:
             env: Bound = {}
-            if _match_operands(left, op, env) and (self.when is None or self.when(env)):
-                return b.term(self.right, env, op.results[0].type)
+            for m, v in zip(matchers, operands):
+                if not m(v, env):
+                    break
+            else:
+                if self.when is None or self.when(env):
+                    return b.term(self.right, env, op.results[0].type)
         return None
 
 
@@ -208,29 +213,42 @@ def _once(term: Term) -> bool:
     return term.args[0].name != term.args[1].name
 
 
-def _match_operands(pattern: Term, op: Op, env: Bound) -> bool:
-    return all(map(_matcher(env), pattern.args, op.operands))
+Matcher = Callable[[Value, Bound], bool]
 
 
-def _matcher(env: Bound) -> Callable[[Term, Value], bool]:
-    def match(pattern: Term, value: Value) -> bool:
-        name = pattern.op
-        if name is not None:
+def _matcher(pattern: Term) -> Matcher:
+    """The pattern as a function that matches a value and binds variables: nothing of its shape is
+    looked at twice."""
+    name = pattern.name
+    if pattern.op is not None:
+        row = TABLE[pattern.op]
+        inner = [_matcher(a) for a in pattern.args]
+
+        def application(value: Value, env: Bound) -> bool:
             op = value.op
-            if op is None or op.opdef.name != name or op.attrs:
+            if op is None or op.opdef is not row or op.attrs:
                 return False
-            return all(map(match, pattern.args, op.operands))
-        if pattern.name:
-            known = env.get(pattern.name)
-            if known is not None:
-                return known is value or _same_constant(known, value)
-            if pattern.name[0] == "c" and splat(value) is None:
-                return False
-            env[pattern.name] = value
+            for m, v in zip(inner, op.operands):
+                if not m(v, env):
+                    return False
             return True
-        return is_number(splat(value), pattern.value)
 
-    return match
+        return application
+    if not name:
+        number = pattern.value
+        return lambda value, env: is_number(splat(value), number)
+    constant = name[0] == "c"
+
+    def variable(value: Value, env: Bound) -> bool:
+        known = env.get(name)
+        if known is not None:
+            return known is value or _same_constant(known, value)
+        if constant and splat(value) is None:
+            return False
+        env[name] = value
+        return True
+
+    return variable
 
 
 def _same_constant(a: Value, b: Value) -> bool:
@@ -251,7 +269,7 @@ def match(pattern: Term, value: Value, env: Bound | None = None) -> Bound | None
     """
     for p in _orders(pattern):
         out: Bound = dict(env or {})
-        if _matcher(out)(p, value):
+        if _matcher(p)(value, out):
             return out
     return None
 

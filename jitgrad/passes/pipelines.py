@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .base import PassManager, parse_pipeline
 
 # What every program goes through before code is made, whichever back end runs it.
-TENSOR = "inline,merge-scans,resolve-dims,canonicalize,stabilize,simplify,dce"
+TENSOR = "inline,merge-scans,resolve-dims,stabilize{canonical=true},simplify,dce"
 # What the machine-code back end adds.
 LOWER = "expand,simplify,dce,fuse"
 # What a graph may go through before it is differentiated: nothing that derivatives would notice.
@@ -32,6 +32,7 @@ ORDERS = (
     Order("merge-scans", "simplify", "twin loops are recognised by their shared bodies, which "
           "simplification rewrites one by one"),
     Order("resolve-dims", "canonicalize", "broadcasts are equal only once their dims are"),
+    Order("resolve-dims", "stabilize", "patterns compare dims, and broadcasts by theirs"),
     Order("resolve-dims", "simplify", "ops on n and on m are shared only once n is m"),
     Order("canonicalize", "stabilize", "keepdims and fill come in one form then"),
     Order("stabilize", "simplify", "simplification may take a pattern apart, and drops the "

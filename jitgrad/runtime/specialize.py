@@ -22,9 +22,16 @@ Pattern = tuple[tuple[int, ...], ...]
 
 
 class Path:
-    """One trace of a function, compiled: `call(flat arrays)` raises GuardError or gives results."""
+    """One trace of a function, compiled.
 
-    __slots__ = ("call", "captures", "compiled", "fn", "guards", "unpack")
+    compiled    `call` takes flat arguments and raises GuardError where a guard does not hold
+    captures    arrays from outside that are passed behind the arguments
+    pack        flat results in the structure that the function gives
+    direct      `compiled.call` needs no packing: it gives the function's result itself
+    accept      of a direct path: ACCEPT_* bits of each argument that it was traced for
+    """
+
+    __slots__ = ("accept", "captures", "compiled", "direct", "fn", "guards", "pack")
 
     def __init__(
         self,
@@ -32,14 +39,21 @@ class Path:
         compiled: Any,
         captures: Sequence[np.ndarray],
         guards: Sequence[str],
-        unpack: Callable[[Any], Any],
+        pack: Callable[[Any], Any],
+        direct: bool,
+        accept: Sequence[int] = (),
     ) -> None:
         self.fn = fn
         self.compiled = compiled
-        self.call = compiled.call
         self.captures = tuple(captures)
         self.guards = list(guards)
-        self.unpack = unpack
+        self.pack = pack
+        self.direct = direct
+        self.accept = tuple(accept)
+
+    def __call__(self, args: Sequence[Any]) -> Any:
+        results = self.compiled.call(*args, *self.captures)
+        return results if self.direct else self.pack(results)
 
 
 class Specialization:

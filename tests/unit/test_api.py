@@ -1,7 +1,9 @@
 """The transforms: against formulas, in all nestings, mirrored pytrees; jit's paths and keys."""
 
 import collections
+import copy
 import dataclasses
+import pickle
 import warnings
 
 import numpy as onp
@@ -426,6 +428,17 @@ def test_what_a_jitted_function_shows():
     assert jit(g) is g
     with pytest.raises(TypeError, match="takes a function"):
         jit(3)
+
+
+@jit
+def at_module_level(x):
+    return x + 1
+
+
+def test_jitted_functions_are_pickled_by_name():
+    assert pickle.loads(pickle.dumps(at_module_level)) is at_module_level
+    assert copy.deepcopy(at_module_level) is at_module_level
+    assert repr(at_module_level) == "<jitted at_module_level>"
 
 
 def test_eval_shape():
