@@ -86,7 +86,7 @@ def compile_ir(
     from .llvm.lower import lower
     from .llvm.target import Target
     from .passes.pipelines import LOWER, parse_pipeline
-    from .runtime.blas import blas_symbols
+    from .runtime.blas import blas
 
     out = Compiled(fn)
     clock, times = perf_counter(), out.timings
@@ -94,14 +94,15 @@ def compile_ir(
     out.kernels = parse_pipeline(LOWER).run(out.optimized, timings=times)
     times["passes"] = perf_counter() - clock
     clock = perf_counter()
-    blas = blas_symbols()
-    lowered = lower(out.kernels, target=Target.host(), blas=blas)
+    library = blas()
+    products = library.symbols if library.ints_64 else {}
+    lowered = lower(out.kernels, target=Target.host(), blas=products)
     out.llvm, out.report = lowered.text, lowered.report
     times["emit"] = perf_counter() - clock
     clock = perf_counter()
     from .llvm.engine import compile_module
 
-    symbols = {s: blas[s] for s in lowered.externals if s in blas}
+    symbols = {s: products[s] for s in lowered.externals if s in products}
     out.module = compile_module(lowered.text, symbols)
     times["llvm"] = perf_counter() - clock
     clock = perf_counter()

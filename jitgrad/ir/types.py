@@ -141,4 +141,4 @@ for _dtype in DTYPES.values():
 
 def scalar(dtype: DType | str) -> TensorType:
     """The rank-0 type of `dtype`."""
-    return DTYPES[dtype].rank0 if dtype.__class__ is str else dtype.rank0  # type: ignore[union-attr,index]
+    return DTYPES[dtype].rank0 if dtype.__class__ is str else dtype.rank0  # type: ignore[union-attr]

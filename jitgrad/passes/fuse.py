@@ -13,12 +13,14 @@ The decisions are kept as text in the function's `cache["fuse"]` for dumps.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
+from ..errors import JitgradError
 from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value
 from ..ir.dims import Dim
@@ -33,6 +35,7 @@ from .fuse_build import (
 )
 
 REDUCTIONS = frozenset({"sum", "max", "min", "any", "all", "argmax"})
+_LOOP = re.compile(r"i\d+")
 LIBRARY = frozenset({"matmul", "cumsum", "scatter_add", "cond", "scan", "guard", "require"})
 INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "gather", "fill"})
 _COST = {"div": 4, "sqrt": 6, "select": 1, "constant": 0, "iota": 1, "pow": 40, "sin": 20,
@@ -61,6 +64,8 @@ class Fuse(Pass):
     recompute: int = 12
 
     def run(self, fn: Function) -> Function:
+        if taken := [d for d in fn.dims if _LOOP.fullmatch(d)]:
+            raise JitgradError(f"@{fn.name} has a dim named {taken[0]}: i0, i1, … name loops")
         notes: list[str] = []
         body = fuse_block(fn.body, fn.layouts, self.recompute, notes)
         out = fn.with_body(body)
@@ -325,13 +330,11 @@ def _own_buffers(block: Block, layouts: Sequence[str]) -> Block:
         seen.add(id(_base(v)))
         results.append(v)
     strided = {id(p) for p, how in zip(block.params, layouts) if how == "strided"}
-    ops: list[Op] = []
-    if strided:
-        ops = _pack(block, strided)
-    return Block(block.params, (*(ops or block.ops), *extra), results)
+    block = Block(block.params, (*block.ops, *extra), results)
+    return _pack(block, strided) if strided else block
 
 
-def _pack(block: Block, strided: set[int]) -> list[Op]:
+def _pack(block: Block, strided: set[int]) -> Block:
     """Strided parameters copied once for the ops that need contiguous memory."""
     ops: list[Op] = []
     packed: dict[int, Value] = {}
@@ -353,7 +356,7 @@ def _pack(block: Block, strided: set[int]) -> list[Op]:
                 renamed[id(old)] = new
             op = made
         ops.append(op)
-    return ops
+    return Block(block.params, ops, [renamed.get(id(v), v) for v in block.results])
 
 
 def _units(plan: _Plan) -> list[Any]:

@@ -228,10 +228,7 @@ def _matcher(pattern: Term) -> Matcher:
             op = value.op
             if op is None or op.opdef is not row or op.attrs:
                 return False
-            for m, v in zip(inner, op.operands):
-                if not m(v, env):
-                    return False
-            return True
+            return all(m(v, env) for m, v in zip(inner, op.operands))
 
         return application
     if not name:
