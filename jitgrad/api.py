@@ -27,12 +27,15 @@ from .traced import ShapeDtypeStruct, disable_jit, eval_shape, jit, make_ir
 from .transforms import pullback, pushforward
 
 Function = Callable[..., Any]
-_symbolic: list[Callable[..., Any]] = []
+def _symbolic_grad(cost: Any, wrt: Any, options: tuple, named: dict[str, Any]) -> Any:
+    """Theano's `grad(cost, wrt, …)`, which shares the name."""
+    from .frontend.symbolic import TensorVariable
+    from .gradient import grad as gradient_of
 
-
-def register_symbolic_grad(fn: Callable[..., Any]) -> None:
-    """What `grad` calls when its first argument is no callable: Theano's `grad(cost, wrt)`."""
-    _symbolic[:] = [fn]
+    cost = named.pop("cost", cost)
+    if not isinstance(cost, TensorVariable):
+        raise TypeError(f"grad takes a function or a symbolic variable, not {cost!r:.60}")
+    return gradient_of(cost, named.pop("wrt", wrt), *options, **named)
 
 
 def _split_aux(out: Any, has_aux: bool, name: str) -> tuple[Any, Any]:
@@ -101,7 +104,9 @@ def value_and_grad(
     return with_grad
 
 
-def grad(fun: Any, argnums: Any = 0, has_aux: bool = False, *args: Any, **kwargs: Any) -> Any:
+def grad(
+    fun: Any = None, argnums: Any = 0, has_aux: Any = False, *args: Any, **kwargs: Any
+) -> Any:
     """The gradient of a function with a scalar result, as a function of the same arguments.
 
     `argnums` (or `argnum`) chooses arguments: a number or a tuple of numbers. The gradient has the
@@ -114,9 +119,8 @@ def grad(fun: Any, argnums: Any = 0, has_aux: bool = False, *args: Any, **kwargs
     variable this is `jitgrad.gradient.grad(cost, wrt)`.
     """
     if not callable(fun):
-        if not _symbolic:
-            raise TypeError(f"grad takes a function, not {fun!r:.60}")
-        return _symbolic[0](fun, argnums, *((has_aux, *args) if args else ()), **kwargs)
+        options = (has_aux, *args) if args or has_aux is not False else ()
+        return _symbolic_grad(fun, argnums, options, kwargs)
     which = _argnums(argnums, kwargs.pop("argnum", None))
     if args or kwargs:
         raise TypeError(f"grad got unexpected arguments {args or ''}{kwargs or ''}")
@@ -324,5 +328,5 @@ from .jacobians import (  # noqa: E402  (they are made of the functions above)
 __all__ = ["ShapeDtypeStruct", "at", "deriv", "disable_jit", "elementwise_grad", "eval_shape",
            "grad", "grad_and_aux", "hessian", "hessian_tensor_product", "hessian_vector_product",
            "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linearize", "make_hvp", "make_ir",
-           "make_jvp", "make_vjp", "register_symbolic_grad", "stop_gradient",
+           "make_jvp", "make_vjp", "stop_gradient",
            "tensor_jacobian_product", "value_and_grad", "vjp", "vmap"]  # fmt: skip

@@ -11,7 +11,6 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .api import register_symbolic_grad
 from .errors import DisconnectedInputError, at
 from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
@@ -222,4 +221,3 @@ def disconnected_grad(x: Any) -> TensorVariable:
 consider_constant = disconnected_grad
 
 # `jitgrad.grad` of a variable is this one
-register_symbolic_grad(grad)
