@@ -15,7 +15,8 @@ _HOMES = {
     "api": (
         "jit", "grad", "value_and_grad", "elementwise_grad", "jacobian", "jacrev", "jacfwd",
         "hessian", "hessian_vector_product", "jvp", "vjp", "make_jvp", "make_vjp", "vmap",
-        "stop_gradient", "eval_shape", "make_ir", "disable_jit", "ShapeDtypeStruct",
+        "stop_gradient", "linearize", "grad_and_aux", "deriv", "make_hvp", "hessian_tensor_product",
+        "tensor_jacobian_product", "at", "eval_shape", "make_ir", "disable_jit", "ShapeDtypeStruct",
     ),
     "symbolic_function": ("function", "In"),
     "frontend.pp": ("pp",),
@@ -30,9 +31,23 @@ _MODULES = ("tensor", "numpy", "gradient", "tree", "testing")
 __all__ = [*_HOME, *_MODULES]
 
 if TYPE_CHECKING:
-    from . import gradient, numpy, tensor, testing, tree
+    from . import gradient as gradient
+    from . import numpy as numpy
+    from . import tensor as tensor
+    from . import testing as testing
+    from . import tree as tree
     from .api import *  # noqa: F403
-    from .errors import *  # noqa: F403
+    from .errors import (
+        DisconnectedInputError,
+        DTypeError,
+        GuardError,
+        JitgradError,
+        MissingInputError,
+        NotDifferentiableError,
+        ShapeError,
+        TraceError,
+        UnusedInputError,
+    )
     from .frontend.pp import pp
     from .symbolic_function import In, function
 

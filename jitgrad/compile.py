@@ -36,7 +36,10 @@ class Compiled:
         self.call: Any = None
         self.timings: dict[str, float] = {}
         self.report: Any = None
-        self.spec: Any = None  # how `call` reads arguments and gives results
+        # how `call` reads arguments and gives results, and where its code is
+        self.spec: Any = None
+        self.core = 0
+        self.prep: int | None = None
 
     @property
     def asm(self) -> str:
@@ -122,7 +125,7 @@ def _native(
     slow: Callable[..., Any] | None,
     on_guard: Callable[[tuple], Any] | None,
 ) -> Any:
-    from .runtime.native import ArgSpec, CallSpec, OutSpec, accepts, make_native
+    from .runtime.native import ACCEPT_ARRAY, ArgSpec, CallSpec, OutSpec, accepts, make_native
 
     fn, module = stages.kernels, stages.module
     place = {d: k for k, d in enumerate(lowered.dims)}
@@ -147,30 +150,28 @@ def _native(
     ]
     spec = CallSpec(tuple(args), tuple(outs), len(lowered.dims), lowered.static_arena, result, True)
 
+    core = module.address("core")
+    prep = module.address("prep") if lowered.has_prep else None
+    stages.spec, stages.core, stages.prep = spec, core, prep
+
     def on_error(status: int, op_id: int, v0: int, v1: int, v2: int, call: tuple) -> Any:
         if status == 2 and on_guard is not None:
             return on_guard(call)
         raise error_of(lowered.errors, status, op_id, v0, v1)
 
     if slow is None:
-        exact: Any = None
+        exact: list[Any] = []
 
         def slow(*given: Any, **named: Any) -> Any:
             arrays = convert(fn, given, named)
             check_dims(stages, arrays)
-            return exact(*arrays)
+            if not exact:  # takes what `convert` makes, and nothing else
+                arrays_only = [a._replace(accept=ACCEPT_ARRAY) for a in args]
+                exact.append(make_native(spec._replace(args=tuple(arrays_only)), core, prep,
+                                         _refuse(stages), on_error, module, name))  # fmt: skip
+            return exact[0](*arrays)
 
-        # the second callable takes what `convert` made, and nothing else
-        exact = make_native(spec, module.address("core"), _prep(lowered, module),
-                            _refuse(stages), on_error, module, name)  # fmt: skip
-    stages.spec = spec
-    return make_native(
-        spec, module.address("core"), _prep(lowered, module), slow, on_error, module, name, doc
-    )
-
-
-def _prep(lowered: Any, module: Any) -> int | None:
-    return module.address("prep") if lowered.has_prep else None
+    return make_native(spec, core, prep, slow, on_error, module, name, doc)
 
 
 def _dims(p: Value, place: Mapping[str, int]) -> tuple[Any, ...]:

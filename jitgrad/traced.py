@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import update_wrapper
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
@@ -15,8 +16,11 @@ from .errors import GuardError, JitgradError
 from .frontend.pytree import LEAF, TreeDef, flatten, unflatten
 from .frontend.source import unwrapped, without_our_frames
 from .frontend.trace import ARRAY, SCALAR, WEAK, Escape, state
-from .ir.core import Function
+from .ir.build import Builder
+from .ir.core import Block, Function
+from .ir.dims import symbol
 from .ir.interp import run
+from .runtime.front import HoldBack, bind, make_front, unbind
 from .runtime.specialize import MAX_PATHS, SYMBOL, Family, Path, Specialization
 from .tracing import ShapeDtypeStruct, Static, Traced, classify, trace
 
@@ -33,6 +37,7 @@ class Jitted:
             static_argnames or ())  # fmt: skip
         self._static_nums, self._static_names = _complete(fun, nums, names)
         self._families: dict[Any, Family] = {}
+        self.front: Any = None  # the native callable that the user holds
 
     # -- calling -----------------------------------------------------------------------------------
 
@@ -42,15 +47,22 @@ class Jitted:
         leaves, treedef = self._flatten(args, kwargs)
         spec, dynamic = self._find(leaves, treedef)
         try:
-            return self._run(spec, leaves, treedef, dynamic, (args, kwargs))
+            out = self._run(spec, leaves, treedef, dynamic, (args, kwargs))
+            self._offer(spec, treedef)
+            return out
         except (JitgradError, ValueError) as err:
             mine = unwrapped(err)
             if not isinstance(mine, JitgradError):
                 raise
             raise without_our_frames(mine) from None
 
-    def __get__(self, instance: Any, owner: Any = None) -> Any:
-        return self if instance is None else _Bound(self, instance)
+    def _offer(self, spec: Specialization, treedef: TreeDef) -> None:
+        """Let the native callable run the newest path, where it can without Python's help."""
+        front = self.front() if self.front is not None else None
+        if front is None or not spec.paths or not spec.paths[-1].direct:
+            return
+        if treedef is _plain(len(treedef.children[0].children)) and not self._static_nums:
+            bind(front, spec.paths[-1])
 
     def _flatten(self, args: tuple, kwargs: dict[str, Any]) -> tuple[list[Any], TreeDef]:
         if not kwargs and not self._static_nums:
@@ -165,6 +177,9 @@ class Jitted:
     def cache_clear(self) -> None:
         """Forget all specializations."""
         self._families.clear()
+        front = self.front() if self.front is not None else None
+        if front is not None:
+            unbind(front)
 
     def explain(self) -> str:
         """What was compiled, for which arguments, why, and under which guards."""
@@ -188,22 +203,6 @@ class Jitted:
 
     def __repr__(self) -> str:
         return f"<jitted {self._name}>"
-
-    def __reduce__(self) -> str:
-        return self.__wrapped__.__qualname__  # a name to import, as functions are pickled
-
-
-class _Bound:
-    """A jitted method of an instance; the instance is a static argument or a pytree."""
-
-    def __init__(self, jitted: Jitted, instance: Any) -> None:
-        self.__func__, self.__self__ = jitted, instance
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self.__func__(self.__self__, *args, **kwargs)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.__func__, name)
 
 
 class Lowered:
@@ -257,33 +256,42 @@ class Interpreted:
 def compile_path(traced: Traced, name: str, doc: str | None) -> Path:
     """Compile a trace; its results come back in the structure that the function gave.
 
-    Where the function takes its leaves as they are and gives one thing, the path is *direct*:
+    Where the function gives arrays, or a tuple or list of them, the path is *direct*:
     `compiled.call` then is the function, for arguments of exactly these kinds.
     """
     fn, outs, out_tree = traced.fn, traced.outs, traced.out_tree
     scalars = [form != ARRAY for form in traced.forms]
-    zero_d = [not s and not v.type.shape for s, v in zip(scalars, fn.results)]
-    plain = out_tree is LEAF and outs == [None]
-    direct = plain and not any(zero_d) and not traced.captures
+    plain = all(o is None for o in outs)
+    form = "single" if plain and out_tree is LEAF else _FLAT.get(out_tree.kind, "")
+    direct = plain and bool(form) and all(c is LEAF for c in out_tree.children)
+    direct = direct and not traced.captures
     if state.interpret:
         compiled: Any = Interpreted(fn)
         direct = False
     else:
         from .compile import compile_ir
 
-        result = "single" if direct else "tuple"
-        compiled = compile_ir(fn, name=name, doc=doc, result=result, scalars=True)
+        what, result = (_apart(fn), form) if direct else (fn, "tuple")
+        compiled = compile_ir(what, name=name, doc=doc, result=result, scalars=scalars,
+                              accept=accepted(traced))  # fmt: skip
 
     def pack(results: Any) -> Any:
-        values = iter(
-            [np.asarray(r) if z else r[()] if s else r for r, s, z in zip(results, scalars, zero_d)]
-        )
-        if plain:
-            return next(values)
+        values = iter([r[()] if s else r for r, s in zip(results, scalars)])
         return unflatten(out_tree, [next(values) if o is None else o for o in outs])
 
-    accept = accepted(traced) if direct else []
-    return Path(fn, compiled, traced.captures, traced.guards, pack, direct, accept)
+    return Path(fn, compiled, traced.captures, traced.guards, pack, direct)
+
+
+_FLAT = {tuple: "tuple", list: "list"}
+
+
+def _apart(fn: Function) -> Function:
+    """`fn` for calls that no dispatcher has looked at: a trace takes for granted that its symbols
+    are at least 2, as sizes 0 and 1 are traced apart."""
+    b = Builder()
+    message = "sizes 0 and 1 are compiled apart"
+    checks = [b.op("require", lhs=symbol(d), cmp="ge", rhs=2, message=message) for d in fn.dims]
+    return fn.with_body(Block(fn.params, (*checks, *fn.ops), fn.results)) if checks else fn
 
 
 def accepted(traced: Traced) -> list[int]:
@@ -295,10 +303,11 @@ def accepted(traced: Traced) -> list[int]:
 
     numbers = {"b": native.ACCEPT_BOOL, "i": native.ACCEPT_INT, "f": native.ACCEPT_FLOAT}
     forms = {ARRAY: native.ACCEPT_ARRAY, SCALAR: native.ACCEPT_SCALAR}
-    return [
+    given = [
         numbers[p.type.dtype.kind] if form == WEAK else forms[form]
         for form, p in zip(traced.given, traced.fn.params)
     ]
+    return given + [native.ACCEPT_ARRAY] * len(traced.captures)
 
 
 _plain_defs: dict[int, TreeDef] = {}
@@ -355,11 +364,14 @@ def jit(fun: Any = None, *, static_argnums: Any = (), static_argnames: Any = (),
     """
     if fun is None:
         return lambda f: jit(f, static_argnums=static_argnums, static_argnames=static_argnames)
-    if isinstance(fun, Jitted):
+    if isinstance(getattr(fun, "_dispatch", None), Jitted):
         return fun
     if not callable(fun):
         raise TypeError(f"jit takes a function, not {fun!r:.60}")
-    return Jitted(fun, static_argnums, static_argnames)
+    jitted = Jitted(fun, static_argnums, static_argnames)
+    front = make_front(jitted, fun, jitted._name)
+    jitted.front = ref(front)
+    return front
 
 
 @contextmanager
@@ -367,7 +379,8 @@ def disable_jit() -> Iterator[None]:
     """Inside, jitted functions run as plain Python."""
     before, state.disabled = state.disabled, True
     try:
-        yield
+        with HoldBack():
+            yield
     finally:
         state.disabled = before
 

@@ -15,6 +15,7 @@ from .frontend.pytree import TreeDef, flatten, unflatten
 from .frontend.trace import ARRAY, SCALAR, WEAK, Root, Tracer, activate
 from .ir.core import Function, Op, Value, function
 from .ir.dims import DimLike, symbol
+from .ir.gcpause import without_gc
 from .ir.types import dtype_of, tensor
 from .runtime.specialize import SYMBOL
 
@@ -116,6 +117,7 @@ class Traced:
         self.given = given  # the form of each argument: array, NumPy scalar or Python number
 
 
+@without_gc
 def trace(
     fun: Callable[..., Any],
     name: str,

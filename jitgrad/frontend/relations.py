@@ -9,7 +9,7 @@ from ..errors import Loc, ShapeError, at
 from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, evaluate, substitute
 from .pp import dim_text, short
-from .symbolic_notes import Note, dim_notes, notes
+from .symbolic_notes import EMPTY, Note, dim_notes, notes
 from .symbolic_ops import mismatch
 
 
@@ -104,8 +104,14 @@ def _check(op: Op, lhs: DimLike, cmp: str, rhs: DimLike) -> Check:
                 note, loc = found
                 break
     if note is None:
-        what = "an empty axis has none" if op.opdef.family == "reduce" else "sizes do not fit"
-        note = Note(op.opdef.name, (), text=f"{op.opdef.name}: {what}")
+        name = op.opdef.name
+        if name in ("max", "min"):
+            what = EMPTY.format(name)
+        elif name == "argmax":
+            what = "attempt to get argmax of an empty sequence"
+        else:
+            what = f"{name}: sizes do not fit"
+        note = Note(name, (), text=what)
     values = [r() for r in note.operands]
     if any(v is None for v in values):
         return Check(lhs, cmp, rhs, loc, note._replace(places=(), operands=()))

@@ -10,6 +10,9 @@ from ..errors import Loc
 from ..ir.core import Value
 from ..ir.dims import Dim
 
+# What NumPy says of the max and min of nothing (the IR gives the neutral element for them).
+EMPTY = "zero-size array to reduction operation {}imum which has no identity"
+
 # Which variable brings a dim symbol, and on which axis: for messages and for `pp`.
 owners: WeakKeyDictionary[Dim, tuple[ref[Value], int]] = WeakKeyDictionary()
 

@@ -12,6 +12,7 @@ from ..ir.dims import DimLike, product
 from ..ir.types import BOOL, F64, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
+from .symbolic_notes import EMPTY
 from .symbolic_ops import elemwise
 
 
@@ -44,6 +45,8 @@ def _reduce(name: str, x: Any, axis: Any, keepdims: bool) -> TensorVariable:
         v = b.cast(v, DTYPES["u64" if v.type.dtype.kind == "u" else "i64"])
     if name in ("any", "all") and v.type.dtype is not BOOL:
         v = b("ne", v, b.zeros(v.type))
+    if name in ("max", "min") and builtins.any(v.type.shape[a] == 0 for a in axes):
+        raise ShapeError(at(f"{EMPTY.format(name)} (shape {v.type.shape})", b.loc))
     out = b(name, v, axes=axes) if axes else v
     return wrap(_kept(b, out, v, axes, keepdims))
 

@@ -63,6 +63,12 @@ def scan(core: Core, step: Step) -> None:
     rows = [core.offset(at, row, bytes_of(v)) for at, v in zip(stacks, region.block.results[nc:])]
     core.run(region, [*new, *rows])
     core.pop()
+    # a scope of its own: a size that both this and later code need must stand before the branch
+    copies = core.push(none)
+    for at, to, v in zip(first, finals, firsts):
+        core.copy(to, at, bytes_of(v))
+    core.line(f"br label %{done}")
+    core.pop()
     core.line(f"br i1 {some}, label %{loop}, label %{none}")
     core.cur.lines.append(scope.lines[0])
     core.line(f"{i} = phi i64 [ 0, %{came} ], [ {j}, %{scope.block} ]")
@@ -74,8 +80,5 @@ def scan(core: Core, step: Step) -> None:
     core.line(f"{j} = add i64 {i}, 1")
     more = core.ins(f"icmp slt i64 {j}, {n}")
     core.line(f"br i1 {more}, label %{loop}, label %{done}")
-    core.label(none)
-    for at, to, v in zip(first, finals, firsts):
-        core.copy(to, at, bytes_of(v))
-    core.line(f"br label %{done}")
+    core.cur.lines += copies.lines
     core.label(done)

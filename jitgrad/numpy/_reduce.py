@@ -64,10 +64,12 @@ def _extreme(
             raise ValueError(f"{name} with a where mask needs an initial value")
         x = _masked(x, where, initial)
     axes = axes_of(axis, x.ndim)
-    for i in axes:
-        if root.compare(x.value.type.shape[i], "eq", 0):
+    if any(root.compare(x.value.type.shape[i], "eq", 0) for i in axes):
+        if not _given(initial):
             raise ValueError(at(f"zero-size array to reduction operation {name}imum which has no "
                                 "identity", here()))  # fmt: skip
+        v = root.const(0, x.value.type.with_shape(without(x.value.type.shape, axes, False)))
+        return FUNCTIONS["full_like"](_finish(root, v, x, axes, keepdims), initial)
     v = root.b(name, x.value, axes=axes) if axes else x.value
     result = _finish(root, v, x, axes, keepdims)
     return FUNCTIONS[name + "imum"](result, initial) if _given(initial) else result

@@ -208,15 +208,16 @@ class _Plan:
             if name in LIBRARY:
                 continue
             out = op.results[0]
-            if id(out) in self.roots:
+            if id(op) in self.stage:  # a root, and not one of those found here
                 mine: set = {(self.stage[id(op)], _space(op))}
             else:
                 mine = groups.get(id(out), set())
                 if len(mine) > 1 and self.cost[id(out)] > self.limit and not self.stored(out):
                     self.need(out)
                     found = True
+            renames = id(out) in self.alias
             for v in op.operands:
-                if v.op is not None and not self.stored(v):
+                if v.op is not None and (renames or not self.stored(v)):
                     have = groups.get(id(v))
                     if have is None:
                         groups[id(v)] = mine

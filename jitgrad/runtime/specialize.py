@@ -28,10 +28,9 @@ class Path:
     captures    arrays from outside that are passed behind the arguments
     pack        flat results in the structure that the function gives
     direct      `compiled.call` needs no packing: it gives the function's result itself
-    accept      of a direct path: ACCEPT_* bits of each argument that it was traced for
     """
 
-    __slots__ = ("accept", "captures", "compiled", "direct", "fn", "guards", "pack")
+    __slots__ = ("captures", "compiled", "direct", "fn", "guards", "pack")
 
     def __init__(
         self,
@@ -41,7 +40,6 @@ class Path:
         guards: Sequence[str],
         pack: Callable[[Any], Any],
         direct: bool,
-        accept: Sequence[int] = (),
     ) -> None:
         self.fn = fn
         self.compiled = compiled
@@ -49,7 +47,6 @@ class Path:
         self.guards = list(guards)
         self.pack = pack
         self.direct = direct
-        self.accept = tuple(accept)
 
     def __call__(self, args: Sequence[Any]) -> Any:
         results = self.compiled.call(*args, *self.captures)

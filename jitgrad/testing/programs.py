@@ -3,7 +3,9 @@
 A program comes with arguments that fit it. Two implementations that differ by rounding must still
 agree on it, so every float value is known to lie in a moderate interval, and what would turn a
 rounding error into a jump (comparisons, floor, argmax, casts to int) is applied to *exact* values
-only: parameters, integers, and what selection and data movement make of them.
+only: parameters, integers, and what selection and data movement make of them. With `special`,
+parameters hold NaN, infinities and -0.0 too; such values are moved, compared and chosen among, and
+nothing is computed with them.
 """
 
 from __future__ import annotations
@@ -19,13 +21,14 @@ from ..errors import JitgradError
 from ..ir.build import Builder
 from ..ir.core import Function, Op, Value, function
 from ..ir.dims import DimLike, evaluate, symbol
+from ..ir.interp import run
 from ..ir.ops import TABLE, OpDef
 from ..ir.types import BOOL, I64, DType, TensorType, tensor
 from .arguments import RANGE, arguments
 
 n, m = symbol("n"), symbol("m")
 SHAPES: tuple[tuple[DimLike, ...], ...] = (
-    (n,), (), (n, m), (3,), (m, n), (n, 3), (2, n), (n, n), (1, m), (2, 3, n),
+    (n,), (), (n, m), (3,), (m, n), (n, 3), (2, n), (n, n), (1, m), (2, 3, n), (0,), (m, 0),
 )  # fmt: skip
 SIZES = (3, 1, 0, 2, 5, 9, 17)
 # what has a kink or a jump, and what hides a derivative
@@ -57,20 +60,27 @@ class Item(NamedTuple):
     def type(self) -> TensorType:
         return self.value.type
 
+    @property
+    def special(self) -> bool:
+        """Whether it may hold NaN or infinities."""
+        return self.hi == np.inf
+
 
 def programs(
     max_ops: int = 12,
-    dtypes: Sequence[str] = ("f64", "f32", "i64", "bool"),
+    dtypes: Sequence[str] = ("f64", "f32", "i64", "bool", "i32", "u8"),
     regions: bool = True,
     differentiable: bool = False,
     ops: Sequence[str] | None = None,
+    special: bool = False,
 ) -> st.SearchStrategy[Program]:
     """Programs of up to `max_ops` drawn steps on parameters of `dtypes`.
 
     With `differentiable`, every op is smooth in the floats around every argument, and the results
     are floats; masks and indices come from integers. `ops` restricts the steps to those rows.
+    `special` puts NaN, infinities and -0.0 into the arguments.
     """
-    return st.composite(_program)(max_ops, tuple(dtypes), regions, differentiable, ops)
+    return st.composite(_program)(max_ops, tuple(dtypes), regions, differentiable, ops, special)
 
 
 def _program(
@@ -80,24 +90,47 @@ def _program(
     regions: bool,
     differentiable: bool,
     ops: Sequence[str] | None,
+    special: bool,
 ) -> Program:
     env = {"n": draw(st.sampled_from(SIZES)), "m": draw(st.sampled_from(SIZES))}
     effects: list[Op] = []
-    pool = Pool(draw, Builder(), env, differentiable, effects, depth=2 if regions else 0, ops=ops)
+    pool = Pool(draw, Builder(), env, differentiable, effects, depth=3 if regions else 0, ops=ops)
     params = []
     for k in range(draw(st.integers(1, 3))):
         # the first parameter is a float where there is a choice: derivatives need one
         dtype = dtypes[0] if k == 0 else draw(st.sampled_from(dtypes))
         p = Value(tensor(dtype, draw(st.sampled_from(SHAPES))), name="xyz"[k])
         params.append(p)
-        pool.add(p, *_interval(p.type.dtype), exact=True)
+        bounds = (-np.inf, np.inf) if special and p.type.dtype.inexact else _interval(p.type.dtype)
+        pool.add(p, *bounds, exact=True)
     pool.grow(draw(st.integers(1, max_ops)))
     items = [i for i in pool.items if i.type.dtype.inexact or not differentiable]
     results = [items[-1].value]
     for _ in range(draw(st.integers(0, 3))):
         results.append(pool.pick(items).value)
-    fn = function("main", params, results, effects)
-    return Program(fn, arguments(fn, draw(st.integers(0, 2**16)), env))
+    seed = draw(st.integers(0, 2**16))
+    args = arguments(function("main", params, ()), seed, env)
+    if special:
+        args = tuple(_with_special(a, seed + k) for k, a in enumerate(args))
+    fn = function("main", params, results, [*effects, *_guards(pool, params, args)])
+    return Program(fn, args)
+
+
+def _guards(pool: Pool, params: Sequence[Value], args: Sequence[np.ndarray]) -> list[Op]:
+    """Guards of the predicates that were drawn, which expect what they are."""
+    found = function("predicates", params, pool.predicates, pool.effects)
+    return [
+        pool.b.op("guard", p, expect=bool(seen), message="as drawn")
+        for p, seen in zip(pool.predicates, run(found, args))
+    ]
+
+
+def _with_special(a: np.ndarray, seed: int) -> np.ndarray:
+    if a.dtype.kind != "f":
+        return a
+    rng = np.random.default_rng(seed)
+    odd = rng.choice(np.array([np.nan, np.inf, -np.inf, -0.0, 0.0], a.dtype), a.shape)
+    return np.asarray(np.where(rng.random(a.shape) < 0.4, odd, a), a.dtype)
 
 
 def _interval(dtype: DType) -> tuple[float, float]:
@@ -113,14 +146,17 @@ class Pool:
         b: Builder,
         env: dict[str, int],
         differentiable: bool,
-        effects: list[Op] | None,
+        effects: list[Op],
         depth: int,
         ops: Sequence[str] | None = None,
+        inside: bool = False,
     ) -> None:
         self.draw, self.b, self.env = draw, b, env
-        self.differentiable, self.effects, self.depth, self.ops = (
-            differentiable, effects, depth, ops,
-        )  # fmt: skip
+        self.differentiable, self.depth, self.ops = differentiable, depth, ops
+        self.effects = effects  # requires, which always stand outside of regions
+        self.inside = inside
+        self.guards: list[Op] = []  # of a region
+        self.predicates: list[Value] = []  # of the program: guarded once their values are known
         self.items: list[Item] = []
 
     # -- drawing ----------------------------------------------------------------------------------
@@ -133,12 +169,12 @@ class Pool:
         """One of `items`, the first being the simplest."""
         return self.draw(st.sampled_from(items))
 
-    def where(self, test: Callable[[Item], bool]) -> Item | None:
-        found = [i for i in self.items if test(i)]
+    def where(self, test: Callable[[Item], bool], special: bool = True) -> Item | None:
+        found = [i for i in self.items if (special or not i.special) and test(i)]
         return self.pick(found) if found else None
 
-    def any(self, kinds: str = "biuf", rank: int = 0) -> Item | None:
-        return self.where(lambda i: i.type.dtype.kind in kinds and i.type.rank >= rank)
+    def any(self, kinds: str = "biuf", rank: int = 0, special: bool = True) -> Item | None:
+        return self.where(lambda i: i.type.dtype.kind in kinds and i.type.rank >= rank, special)
 
     def size(self, dims: Sequence[DimLike]) -> int:
         return int(np.prod([evaluate(d, self.env) for d in dims]))
@@ -186,13 +222,14 @@ class Pool:
         dims = range(k, len(shape))
         return item._replace(value=self.b.broadcast(item.value, shape, tuple(dims)))
 
-    def operand(self, type_: TensorType) -> Item:
+    def operand(self, type_: TensorType, special: bool = True) -> Item:
         """A value of a type: one of the pool, a smaller one repeated, or a constant."""
         r = type_.rank
         found = [
             i
             for i in self.items
             if i.type.dtype is type_.dtype
+            and (special or not i.special)
             and i.type.rank <= r
             and i.type.shape == type_.shape[r - i.type.rank :]
         ]
@@ -231,8 +268,6 @@ class Pool:
             return False
         if isinstance(lhs, int) and isinstance(rhs, int):
             return True
-        if self.effects is None:
-            return False
         self.effects.append(self.b.op("require", lhs=lhs, cmp=cmp, rhs=rhs, message="as drawn"))
         return True
 
@@ -247,7 +282,10 @@ class Pool:
 
     def inner(self, operands: Sequence[Item]) -> tuple[Pool, list[Value]]:
         """A pool for a region that takes `operands`."""
-        pool = Pool(self.draw, self.b, self.env, self.differentiable, None, self.depth - 1)
+        pool = Pool(
+            self.draw, self.b, self.env, self.differentiable, self.effects, self.depth - 1,
+            inside=True,
+        )  # fmt: skip
         params = [Value(i.type) for i in operands]
         for p, i in zip(params, operands):
             pool.add(p, i.lo, i.hi, i.exact)
@@ -285,19 +323,24 @@ def _elementwise(row: OpDef) -> Callable[[Pool], None]:
 
     def step(p: Pool) -> None:
         jumps = row.name in _JUMPS
-        first = p.where(lambda i: _takes(row, i.type) and (i.exact or not jumps or not _float(i)))
+        moves = jumps or row.name in _EXACT
+        first = p.where(
+            lambda i: _takes(row, i.type) and (i.exact or not jumps or not _float(i)), moves
+        )
         if first is None:
             return
-        items = [first, *(p.operand(first.type) for _ in range(row.arity - 1))]  # type: ignore[operator]
+        count = (row.arity or 1) - 1
+        items = [first, *(p.operand(first.type, moves) for _ in range(count))]
         if jumps and not all(i.exact for i in items):
             return
         if _float(first):
-            if jumps or row.name in _EXACT:
+            if moves:
                 bounds = tuple((i.lo, i.hi) for i in items)
             else:
                 items = [p.squash(i, *d) for i, d in zip(items, row.domain)]
                 bounds = tuple((i.lo, i.hi) for i in items)
-            lo, hi = _image(row, bounds)
+            special = any(i.special for i in items)
+            lo, hi = (-np.inf, np.inf) if special else _image(row, bounds)
         else:
             lo, hi = _interval(first.type.dtype)
         exact = all(i.exact for i in items) and (row.name in _EXACT or jumps or not _float(first))
@@ -321,7 +364,8 @@ def _takes(row: OpDef, type_: TensorType) -> bool:
 @cache
 def _steps(differentiable: bool, regions: bool) -> list[tuple[str, Callable[[Pool], None]]]:
     """What can be drawn, simplest first."""
-    from .steps import CONTROL, STRUCTURED
+    from .steps import STRUCTURED
+    from .steps_regions import CONTROL
 
     out: list[tuple[str, Callable[[Pool], None]]] = []
     for row in TABLE.values():
@@ -341,4 +385,4 @@ def _steps(differentiable: bool, regions: bool) -> list[tuple[str, Callable[[Poo
 
 def covered() -> set[str]:
     """The rows that programs draw."""
-    return {name for name, _ in _steps(False, True)} | {"constant", "require", "wrap_index"}
+    return {name for name, _ in _steps(False, True)} | {"require"}

@@ -1,14 +1,15 @@
-"""Steps of random programs for structured rows: shapes, indices, reductions, casts, regions."""
+"""Steps of random programs for structured rows: shapes, indices, reductions, casts."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 from hypothesis import strategies as st
 
-from ..ir.core import Value, block, function
 from ..ir.dims import DimLike, evaluate, product
 from ..ir.types import BOOL, DTYPES, F64, I64, tensor
+from .arguments import RANGE, random_array
 from .programs import Item, Pool
 
 Step = Callable[[Pool], None]
@@ -39,7 +40,7 @@ def _cast(p: Pool) -> None:
     names = ("f64",) if p.differentiable else ("f64", "i64", "f32", "bool", "i32", "u8")
     dtype = DTYPES[p.choose(names)]
     # a float that becomes an integer must be exact, and in range
-    x = p.where(lambda i: i.type.dtype.is_float <= (i.exact or dtype.inexact))
+    x = p.where(lambda i: i.type.dtype.is_float <= (i.exact or dtype.inexact), special=False)
     if x is None or x.type.dtype is dtype:
         return
     if dtype.kind in "iu" and x.type.dtype.is_float and (x.lo < 0 or x.hi > 200):
@@ -55,6 +56,19 @@ def _cast(p: Pool) -> None:
 
 
 # -- sources and shapes ---------------------------------------------------------------------------
+
+
+def _dense(p: Pool) -> None:
+    """An array of a constant's own, not always in C order."""
+    dtype = DTYPES[p.choose(("f64", "i64", "bool", "f32", "i32", "u8"))]
+    shape = p.choose(((3,), (2, 3), (), (1, 2), (3, 3), (0,), (2, 3, 2)))
+    if p.differentiable and dtype.name == "f32":
+        return
+    array = random_array(tensor(dtype, shape), p.draw(st.integers(0, 99)), {})
+    if p.draw(st.booleans()):
+        array = np.asfortranarray(array)
+    lo, hi = RANGE if dtype.inexact else (0.0, 3.0)
+    p.add(p.b.const(array, tensor(dtype, shape)), lo, hi, True)
 
 
 def _iota(p: Pool) -> None:
@@ -193,6 +207,13 @@ def _index(p: Pool, d: DimLike) -> Item | None:
     return i._replace(value=p.b("wrap_index", v, size=d))
 
 
+def _wrap_index(p: Pool) -> None:
+    x = p.any(rank=1)
+    i = None if x is None else _index(p, x.type.shape[_axis(p, x)])
+    if i is not None:
+        p.add(i.value, 0.0, 1e3, True)
+
+
 def _gather(p: Pool) -> None:
     x = p.any(rank=1)
     if x is None:
@@ -204,7 +225,7 @@ def _gather(p: Pool) -> None:
 
 
 def _scatter_add(p: Pool) -> None:
-    x = p.where(lambda i: i.type.rank >= 1 and i.type.dtype.kind in "iuf")
+    x = p.any("iuf", rank=1, special=False)
     if x is None:
         return
     x = p.squash(x, -4.0, 4.0)
@@ -212,8 +233,8 @@ def _scatter_add(p: Pool) -> None:
     i = _index(p, shape[axis])
     if i is None or i.type.rank + x.type.rank > 4:
         return
-    upd = p.operand(x.type.with_shape((*shape[:axis], *i.type.shape, *shape[axis + 1 :])))
-    upd = p.squash(upd, -4.0, 4.0)
+    want = x.type.with_shape((*shape[:axis], *i.type.shape, *shape[axis + 1 :]))
+    upd = p.squash(p.operand(want, special=False), -4.0, 4.0)
     bound = 4.0 + 4.0 * p.size(i.type.shape)
     out = p.b("scatter_add", x.value, i.value, upd.value, axis=axis)
     p.add(out, -bound, bound, not x.type.dtype.inexact)
@@ -223,14 +244,14 @@ def _scatter_add(p: Pool) -> None:
 
 
 def _sum(p: Pool) -> None:
-    x = p.any("iuf", rank=1)
+    x = p.any("iuf", rank=1, special=False)
     if x is not None:
         axes = _axes(p, x)
         p.scaled(p.b.sum(x.value, axes), x, p.size([x.type.shape[a] for a in axes]))
 
 
 def _cumsum(p: Pool) -> None:
-    x = p.any("iuf", rank=1)
+    x = p.any("iuf", rank=1, special=False)
     if x is not None:
         axis = _axis(p, x)
         p.scaled(p.b("cumsum", x.value, axis=axis), x, p.size([x.type.shape[axis]]))
@@ -269,12 +290,13 @@ def _argmax(p: Pool) -> None:
 
 
 def _matmul(p: Pool) -> None:
-    x = p.any("iuf", rank=2)
+    x = p.any("iuf", rank=2, special=False)
     if x is None:
         return
     y = p.where(
         lambda i: (
-            i.type.dtype is x.type.dtype
+            not i.special
+            and i.type.dtype is x.type.dtype
             and i.type.rank == x.type.rank
             and i.type.shape[:-2] == x.type.shape[:-2]
             and any(d is e or d == e for d in i.type.shape[-2:] for e in x.type.shape[-2:])
@@ -295,78 +317,11 @@ def _matmul(p: Pool) -> None:
     p.add(out, -bound, bound, not left.type.dtype.inexact)
 
 
-# -- regions --------------------------------------------------------------------------------------
-
-
-def _operands(p: Pool) -> list[Item]:
-    return [p.pick(p.items) for _ in range(p.draw(st.integers(1, 3)))]
-
-
-def _result(p: Pool, like: Item) -> Item:
-    """A value of the type of `like`, the newest by preference."""
-    return p.pick([i for i in p.items if i.type is like.type])
-
-
-def _count(p: Pool) -> int:
-    return p.draw(st.integers(0, 3))
-
-
-def _call(p: Pool) -> None:
-    ins = _operands(p)
-    pool, params = p.inner(ins)
-    pool.grow(_count(p))
-    outs = [pool.pick(pool.items) for _ in range(p.draw(st.integers(1, 2)))]
-    callee = function("callee", params, [i.value for i in outs])
-    op = p.b.op("call", *[i.value for i in ins], callee=callee)
-    for v, i in zip(op.results, outs):
-        p.add(v, i.lo, i.hi, i.exact)
-
-
-def _cond(p: Pool) -> None:
-    pred = p.mask(())
-    ins = _operands(p)
-    regions, ends = [], []
-    for _ in range(2):
-        pool, params = p.inner(ins)
-        pool.grow(_count(p))
-        end = _result(pool, ins[0])
-        regions.append(block(params, [end.value]))
-        ends.append(end)
-    op = p.b.op("cond", pred.value, *[i.value for i in ins], regions=tuple(regions))
-    p.like(op.result, *ends)
-
-
-def _scan(p: Pool) -> None:
-    carry = p.any("f") or p.any("iu")
-    xs = p.any(rank=1)
-    if carry is None or xs is None:
-        return
-    const = p.pick(p.items)
-    # a carry stays in [-1, 1] over any number of steps
-    carry = p.squash(carry, -1.0, 1.0)
-    if carry.type.dtype.inexact:
-        carry = carry._replace(lo=-1.0, hi=1.0, exact=False)
-    length, *shape = xs.type.shape
-    step = xs._replace(value=Value(xs.type.with_shape(tuple(shape))))
-    pool, params = p.inner([const, carry, step])
-    pool.grow(_count(p))
-    after = pool.squash(_result(pool, carry), -1.0, 1.0)
-    ys = [pool.pick(pool.items) for _ in range(p.draw(st.integers(0, 1)))]
-    body = block(params, [after.value, *(y.value for y in ys)])
-    op = p.b.op(
-        "scan", const.value, carry.value, xs.value, regions=(body,), length=length, carries=1,
-        consts=1, reverse=p.draw(st.booleans()),
-    )  # fmt: skip
-    for v, i in zip(op.results, (carry, *ys)):
-        p.add(v, i.lo, i.hi, i.exact)
-
-
 STRUCTURED: dict[str, Step] = {
     "sum": _sum, "broadcast": _broadcast, "transpose": _transpose, "reshape": _reshape,
     "select": _select, "cast": _cast, "reverse": _reverse, "iota": _iota, "dim": _dim,
     "fill": _fill, "slice": _slice, "pad": _pad, "concatenate": _concatenate, "gather": _gather,
     "scatter_add": _scatter_add, "cumsum": _cumsum, "matmul": _matmul, "max": _extreme("max"),
     "min": _extreme("min"), "any": _logical("any"), "all": _logical("all"), "argmax": _argmax,
-    "refine": _refine, "wrap_index": _gather,
+    "refine": _refine, "wrap_index": _wrap_index, "constant": _dense,
 }  # fmt: skip
-CONTROL: dict[str, Step] = {"call": _call, "cond": _cond, "scan": _scan}

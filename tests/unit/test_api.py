@@ -437,7 +437,7 @@ def at_module_level(x):
 def test_jitted_functions_are_pickled_by_name():
     assert pickle.loads(pickle.dumps(at_module_level)) is at_module_level
     assert copy.deepcopy(at_module_level) is at_module_level
-    assert repr(at_module_level) == "<jitted at_module_level>"
+    assert repr(at_module_level) == "<compiled function at_module_level>"
 
 
 def test_eval_shape():

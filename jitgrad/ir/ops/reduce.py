@@ -78,12 +78,28 @@ def _max_jvp(b: Any, op: Op, tangents: Sequence[Value | None]) -> tuple[Value | 
     return (b("div", b.sum(b.select(hit, dx, zero), axes), count),)
 
 
+def _extreme(ref: Any, largest: bool) -> Any:
+    def reference(v: Any, *, axes: Sequence[int]) -> Any:
+        v = np.asarray(v)
+        return ref(v, axis=axes, initial=_extreme_of_nothing(v.dtype, largest))
+
+    return reference
+
+
+def _extreme_of_nothing(dtype: np.dtype, largest: bool) -> Any:
+    if dtype.kind == "f":
+        return -np.inf if largest else np.inf
+    if dtype.kind == "b":
+        return not largest
+    return np.iinfo(dtype).min if largest else np.iinfo(dtype).max
+
+
 for _name, _ref in (("max", np.max), ("min", np.min)):
-    define(_name, "reduce", 1, _reduce_types("any", nonempty=True),
-           (lambda ref: lambda v, *, axes: ref(v, axis=axes))(_ref),
+    define(_name, "reduce", 1, _reduce_types("any"), _extreme(_ref, _name == "max"),
            f"{_name} over axes; equal elements share the derivative", attrs={"axes": "ints"},
            jvp=_max_jvp, batch=_reduce_batch, emit="reduce", cases=_CASES,
-           edges="NaN if any element is; of nothing an error")  # fmt: skip
+           edges="NaN if any element is; of nothing the neutral element (-inf or the least integer "
+                 "for max), where NumPy has an error: front ends raise it")  # fmt: skip
 for _name, _test in (("any", np.any), ("all", np.all)):
     define(_name, "reduce", 1, _reduce_types("bool"),
            (lambda ref: lambda v, *, axes: ref(v, axis=axes))(_test), f"logical {_name} over axes",

@@ -1,9 +1,9 @@
 """Stabilization of sums of exponentials along axes: log-sum-exp, softmax, log-softmax.
 
 The maximum is subtracted as a constant to derivatives. Where it is infinite or NaN nothing is
-subtracted, so that a row of -inf has the log-sum-exp -inf, with gradient 0. A sum whose exponents
-have already lost their own maximum is left as it is. An axis that turns out to be empty raises, as
-the maximum of nothing does.
+subtracted, so that a row of -inf has the log-sum-exp -inf, with gradient 0; so does an empty axis,
+since the maximum of nothing is -inf. A sum whose exponents have already lost their own maximum is
+left as it is.
 """
 
 from __future__ import annotations
