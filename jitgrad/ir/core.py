@@ -91,6 +91,26 @@ class Op:
         return f"<{self.opdef.name} {ins} {dict(self.attrs)}>"
 
 
+_new_op, _new_value = Op.__new__, Value.__new__
+
+
+def remade(
+    op: Op, operands: tuple[Value, ...], type: TensorType | None = None, name: str = ""
+) -> Op:
+    """`op` again on other operands, with one result: of its old type, or of `type`.
+
+    What `Op(...)` does, without a question asked: rewriting a graph makes each op at least once.
+    """
+    new = _new_op(Op)
+    new.opdef, new.operands, new.attrs, new.regions = op.opdef, operands, op.attrs, op.regions
+    new.loc, new.made_by, new.serial = op.loc, op.made_by, next(_serial)
+    v = _new_value(Value)
+    v.type = op.results[0].type if type is None else type
+    v.op, v.index, v.name = new, 0, name
+    new.results = (v,)
+    return new
+
+
 class Block:
     """Straight-line code with parameters and results: a function's body or an op's region.
 

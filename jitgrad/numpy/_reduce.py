@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import at
-from ..frontend.ops import cast, emit, lift, truth
+from ..frontend.ops import cast, emit, lift, spread, truth
 from ..frontend.ops import where as select
 from ..frontend.protocol import METHODS
 from ..frontend.source import here
@@ -68,8 +68,9 @@ def _extreme(
         if not _given(initial):
             raise ValueError(at(f"zero-size array to reduction operation {name}imum which has no "
                                 "identity", here()))  # fmt: skip
-        v = root.const(0, x.value.type.with_shape(without(x.value.type.shape, axes, False)))
-        return FUNCTIONS["full_like"](_finish(root, v, x, axes, keepdims), initial)
+        start = cast(lift(initial, root), x.dtype)
+        v = spread(root, start.value, without(x.value.type.shape, axes, False))
+        return _finish(root, v, x, axes, keepdims)
     v = root.b(name, x.value, axes=axes) if axes else x.value
     result = _finish(root, v, x, axes, keepdims)
     return FUNCTIONS[name + "imum"](result, initial) if _given(initial) else result

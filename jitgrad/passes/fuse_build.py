@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..ir.build import Builder
-from ..ir.core import Block, Op, Value
+from ..ir.core import Block, Op, Value, remade
 from ..ir.dims import Dim, DimLike, product, symbol, symbols
 from ..ir.ops import TABLE
-from ..ir.types import TensorType, scalar, tensor
+from ..ir.types import TensorType, tensor
 
 Index = tuple[DimLike, ...]
 Env = Mapping[int, Value]
@@ -173,8 +173,7 @@ class Nest:
             if at[id(w)] > level:
                 level = at[id(w)]
         # what the type rule would find, at less cost: the op's own dtype at rank 0
-        types = (scalar(op.results[0].type.dtype),)
-        made = Op(op.opdef, ins, op.attrs, types, (), op.loc, op.made_by)
+        made = remade(op, ins, op.results[0].type.dtype.rank0)
         self.levels[level].append(made)
         out = made.results[0]
         at[id(out)] = level

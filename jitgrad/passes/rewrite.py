@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from ..ir.build import Builder
-from ..ir.core import Block, Function, Op, Value, reachable, serial
+from ..ir.core import Block, Function, Op, Value, reachable, remade, serial
 from ..ir.ops import TABLE
 from ..ir.ops.base import OpDef
 from .base import current_budget
@@ -224,6 +224,8 @@ class Rewriter:
 
 def copied(op: Op, operands: tuple[Value, ...], regions: tuple[Block, ...]) -> Op:
     """`op` on other operands of the same types, or with other regions of the same results."""
+    if len(op.results) == 1 and regions is op.regions:
+        return remade(op, operands, name=op.results[0].name)
     types = tuple([r.type for r in op.results])
     new = Op(op.opdef, operands, op.attrs, types, regions, op.loc, op.made_by)
     for old, r in zip(op.results, new.results):

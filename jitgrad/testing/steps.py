@@ -65,7 +65,7 @@ def _dense(p: Pool) -> None:
     if p.differentiable and dtype.name == "f32":
         return
     array = random_array(tensor(dtype, shape), p.draw(st.integers(0, 99)), {})
-    if p.draw(st.booleans()):
+    if array.ndim > 1 and p.draw(st.booleans()):
         array = np.asfortranarray(array)
     lo, hi = RANGE if dtype.inexact else (0.0, 3.0)
     p.add(p.b.const(array, tensor(dtype, shape)), lo, hi, True)
