@@ -85,6 +85,7 @@ class _Substitution:
         params = [self.value(p) for p in block.params]
         env: dict[Value, Value] = dict(zip(block.params, params))
         out: list[Op] = []
+        known: set[tuple] = set()  # a relation is checked once
         for op in block.ops:
             operands = tuple([env.get(v, v) for v in op.operands])
             types = tuple([self.type(r.type) for r in op.results])
@@ -93,8 +94,11 @@ class _Substitution:
                 env[op.results[0]] = operands[0]
                 continue
             attrs = {k: self.attr(a) for k, a in op.attrs.items()} if op.attrs else op.attrs
-            if name == "require" and _holds(attrs):
-                continue
+            if name == "require":
+                relation = (attrs["lhs"], attrs["cmp"], attrs["rhs"])
+                if _holds(attrs) or relation in known:
+                    continue
+                known.add(relation)
             regions = tuple([self.block(r) for r in op.regions])
             same = all(r.type is t for r, t in zip(op.results, types))
             if operands != op.operands or regions != op.regions or not same or attrs != op.attrs:

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 
 from ..compile import compile_ir
-from ..ir.core import Function
+from ..ir.build import Builder
+from ..ir.core import Function, Op, Value, function
+from ..ir.dims import Dim, DimLike, symbol, symbols
 from ..ir.interp import run
 from ..ir.verify import verify
 from ..passes.pipelines import LOWER, TENSOR, parse_pipeline
@@ -73,8 +75,36 @@ def check_passes(fn: Function, args: Arrays, want: Arrays, where: str = "") -> N
         check_same(run(fn, args), want, tol, f"{where} after {step}")
 
 
+def named_dims(fn: Function) -> Function:
+    """`fn` where each dim of a parameter is a number or a symbol, as compiled functions want it.
+
+    A parameter of f64[n - 1] becomes one of f64[k0], with k0 required to be n - 1.
+    """
+    b = Builder()
+    params: list[Value] = []
+    inner: list[Value] = []
+    effects: list[Op] = []
+    for p in fn.params:
+        shape: list[DimLike] = []
+        for d in p.type.shape:
+            if isinstance(d, Dim) and repr(d) not in symbols(d):
+                fresh = symbol(f"k{len(effects)}")
+                effects.append(b.op("require", lhs=fresh, cmp="eq", rhs=d, message="dims"))
+                d = fresh
+            shape.append(d)
+        new = Value(p.type.with_shape(tuple(shape)), name=p.name)
+        params.append(new)
+        inner.append(b("refine", new, shape=p.type.shape) if new.type is not p.type else p)
+    if not effects:
+        return fn
+    params = [p if p.type is q.type else q for p, q in zip(fn.params, params)]
+    made = b.op("call", *inner, callee=fn)
+    return function(fn.name, params, made.results, [*effects, made], fn.layouts)
+
+
 def check_compiled(fn: Function, args: Arrays, want: Arrays, where: str = "") -> None:
     """Machine code gives `want`."""
+    fn = named_dims(fn)
     check_same(compile_ir(fn).call(*args), want, precision(fn), f"{where} in machine code")
 
 
