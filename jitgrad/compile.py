@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import convert, describe
 from .errors import GuardError, JitgradError, ShapeError, at
 from .ir.core import Function, Value
 from .ir.dims import Dim, evaluate
 from .ir.gcpause import without_gc
 from .ir.interp import bind_dims
-from .ir.types import TensorType
 
 NUMBERS = -1  # accept every Python number that the dtype holds without loss
 
@@ -40,6 +40,8 @@ class Compiled:
         self.spec: Any = None
         self.core = 0
         self.prep: int | None = None
+        self.exact: Any = None
+        self.form: dict[str, Any] = {}  # the options that say what a call gives
 
     @property
     def asm(self) -> str:
@@ -56,6 +58,39 @@ class Compiled:
         if stage not in stages:
             raise ValueError(f"stage {stage!r}; the stages are {', '.join(stages)}, llvm, asm")
         return format_function(stages[stage])
+
+
+class Exact:
+    """Calls on arrays of the right dtypes, ranks and sizes, in any layout.
+
+    Large arrays that are not C-contiguous are read where they lie, by code made for the layout at
+    the first such call, for a few layouts; all others are copied.
+    """
+
+    VARIANTS = 3
+
+    def __init__(self, stages: Compiled, make: Callable[[], Any]) -> None:
+        self.stages = stages
+        self.make = make
+        self.plain: Any = None
+        self.variants: dict[tuple[str, ...], Any] = {}
+
+    def __call__(self, arrays: Sequence[np.ndarray]) -> Any:
+        if self.plain is None:
+            self.plain = self.make()
+        layouts = tuple(["c" if a.flags.c_contiguous else "strided" for a in arrays])
+        if "strided" in layouts:
+            if self.stages.source.layouts == layouts:
+                return self.plain(*arrays)
+            found = self.variants.get(layouts)
+            if found is None and len(self.variants) < self.VARIANTS:
+                source = self.stages.source
+                fn = Function(source.name, source.body, layouts)
+                found = self.variants[layouts] = compile_ir(fn, **self.stages.form).exact
+            if found is not None:
+                return found(arrays)
+            arrays = [np.ascontiguousarray(a) if a.ndim else a for a in arrays]
+        return self.plain(*arrays)
 
 
 def optimize(fn: Function, timings: dict[str, float] | None = None) -> Function:
@@ -92,6 +127,7 @@ def compile_ir(
     from .runtime.blas import blas
 
     out = Compiled(fn)
+    out.form = {"name": name, "result": result, "scalars": scalars, "on_guard": on_guard}
     clock, times = perf_counter(), out.timings
     out.optimized = optimize(fn, times)
     out.kernels = parse_pipeline(LOWER).run(out.optimized, timings=times)
@@ -159,17 +195,19 @@ def _native(
             return on_guard(call)
         raise error_of(lowered.errors, status, op_id, v0, v1)
 
+    def make_exact() -> Any:
+        """A callable that takes arrays of the parameters' types, and nothing else."""
+        only = tuple([a._replace(accept=ACCEPT_ARRAY) for a in args])
+        refuse = _refuse(stages)
+        return make_native(spec._replace(args=only), core, prep, refuse, on_error, module, name)
+
+    stages.exact = Exact(stages, make_exact)
     if slow is None:
-        exact: list[Any] = []
 
         def slow(*given: Any, **named: Any) -> Any:
             arrays = convert(fn, given, named)
             check_dims(stages, arrays)
-            if not exact:  # takes what `convert` makes, and nothing else
-                arrays_only = [a._replace(accept=ACCEPT_ARRAY) for a in args]
-                exact.append(make_native(spec._replace(args=tuple(arrays_only)), core, prep,
-                                         _refuse(stages), on_error, module, name))  # fmt: skip
-            return exact[0](*arrays)
+            return stages.exact(arrays)
 
     return make_native(spec, core, prep, slow, on_error, module, name, doc)
 
@@ -194,17 +232,6 @@ def _refuse(stages: Compiled) -> Callable[..., Any]:
     return refuse
 
 
-def describe(value: Any) -> str:
-    """An argument as errors show it: dtype and shape of arrays, the type of anything else."""
-    if isinstance(value, (np.ndarray, np.generic)):
-        return (
-            f"{value.dtype}[{', '.join(map(str, value.shape))}]"
-            if value.shape
-            else str(value.dtype)
-        )
-    return type(value).__name__
-
-
 def error_of(sites: Sequence[Any], status: int, op_id: int, v0: int, v1: int) -> Exception:
     """The exception of an error record."""
     site = sites[op_id] if 0 <= op_id < len(sites) else None
@@ -217,48 +244,6 @@ def error_of(sites: Sequence[Any], status: int, op_id: int, v0: int, v1: int) ->
     if status == 3:
         return IndexError(at(f"index {v0} is out of bounds for axis with size {v1}", loc))
     return JitgradError(at(f"compiled code ended with status {status}", loc))
-
-
-def convert_one(value: Any, type: TensorType, name: str) -> np.ndarray:
-    """`value` as a C-contiguous native array of `type`'s dtype and rank, if nothing is lost.
-
-    bool → int → float is allowed, and float64 → float32 for Python floats only. Raises TypeError
-    for another dtype and ShapeError for another rank, naming the argument.
-    """
-    array = np.asarray(value)
-    want = type.dtype.np
-    if array.dtype != want:
-        weak = isinstance(value, (bool, int, float)) or not isinstance(
-            value, (np.ndarray, np.generic)
-        )
-        ok = np.can_cast(array.dtype, want, "same_kind" if weak else "safe") or (
-            array.dtype.kind in "biu" and want.kind == "f"
-        ) or (weak and array.size == 0)  # fmt: skip
-        if not ok:
-            raise TypeError(f"{name} takes {type}, not {describe(array)}; convert it with "
-                            f".astype({want.name!r}) if that is meant")  # fmt: skip
-    if array.ndim != len(type.shape):
-        raise ShapeError(f"{name} takes {type}, of rank {len(type.shape)}, not an array of shape "
-                         f"{array.shape}, of rank {array.ndim}")  # fmt: skip
-    return np.require(array, want, ["C", "A"]) if array.ndim else np.array(array, want)
-
-
-def convert(fn: Function, given: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
-    """Arguments of a call, by position or name, as the arrays that compiled code takes."""
-    names = [p.name or f"argument {k}" for k, p in enumerate(fn.params)]
-    values = dict(zip(names, given))
-    unknown = [n for n in named if n not in names]
-    if unknown or len(given) > len(names):
-        what = f"no argument {unknown[0]!r}" if unknown else f"not {len(given)} arguments"
-        raise TypeError(f"{fn.name}({', '.join(names)}) takes {what}")
-    for n, v in named.items():
-        if n in values:
-            raise TypeError(f"{fn.name} got {n!r} twice")
-        values[n] = v
-    lacking = [n for n in names if n not in values]
-    if lacking:
-        raise TypeError(f"{fn.name}({', '.join(names)}) lacks {', '.join(lacking)}")
-    return [convert_one(values[n], p.type, n) for n, p in zip(names, fn.params)]
 
 
 def check_dims(stages: Compiled, arrays: Sequence[Any]) -> None:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from .errors import DisconnectedInputError, at
+from .frontend.pp import short
 from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
 from .frontend.symbolic_notes import Recipe, recipes
@@ -147,7 +148,7 @@ def grad(
     if cost is not None:
         cost = as_tensor_variable(cost)
         if cost.ndim:
-            raise TypeError(at(f"cost must be a scalar.\n  {cost!r} has {cost.ndim} dims: "
+            raise TypeError(at(f"cost must be a scalar.\n  {short(cost, 0)} has {cost.ndim} dims: "
                                f"{cost.type}", loc))  # fmt: skip
     many = isinstance(wrt, (list, tuple))
     asked = list(wrt) if many else [wrt]

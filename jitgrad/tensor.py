@@ -31,8 +31,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
+from .errors import at
 from .frontend.pp import debugprint, pp
+from .frontend.source import here
 from .frontend.symbolic import TensorType, TensorVariable, as_tensor_variable, constant
+from .frontend.symbolic_index import take
 from .frontend.symbolic_ops import cast, clip, dot, elemwise, power, square, switch, unary
 from .frontend.symbolic_reduce import (
     all,
@@ -59,7 +62,6 @@ from .frontend.symbolic_shape import (
     reshape,
     shape,
     stack,
-    take,
     transpose,
     zeros,
     zeros_like,
@@ -149,7 +151,9 @@ log1p = _unary("log1p", "log(1 + x) without cancellation.")
 sqrt = _unary("sqrt", "The square root.")
 sin = _unary("sin", "The sine.")
 cos = _unary("cos", "The cosine.")
+tan = _unary("tan", "The tangent.")
 tanh = _unary("tanh", "The hyperbolic tangent.")
+erf = _unary("erf", "The error function.")
 sigmoid = _unary("sigmoid", "1 / (1 + exp(-x)).")
 softplus = _unary("softplus", "log(1 + exp(x)).")
 floor = _unary("floor", "Rounded down.")
@@ -204,17 +208,42 @@ def log_softmax(x: Any, axis: int = -1) -> TensorVariable:
     return log(softmax(x, axis))
 
 
+def binary_crossentropy(output: Any, target: Any) -> TensorVariable:
+    """-target·log(output) - (1 - target)·log(1 - output), elementwise; stable for a sigmoid."""
+    output, target = as_tensor_variable(output), as_tensor_variable(target)
+    return -(target * log(output) + (1 - target) * log(1 - output))
+
+
+def categorical_crossentropy(coding_dist: Any, true_dist: Any) -> TensorVariable:
+    """-sum(true·log(coding)) over the last axis of a matrix of distributions.
+
+    `true_dist` is a matrix of distributions too, or a vector of the right classes' numbers.
+
+    >>> p, y = TensorType("float64", (False, False))("p"), TensorType("int64", (False,))("y")
+    >>> categorical_crossentropy(p, y).eval({p: [[0.5, 0.5], [1.0, 0.0]], y: [1, 0]})
+    array([ 0.69314718, -0.        ])
+    """
+    p, true = as_tensor_variable(coding_dist), as_tensor_variable(true_dist)
+    if true.ndim == p.ndim:
+        return -sum(true * log(p), -1)
+    if true.ndim != p.ndim - 1 or p.ndim != 2:
+        raise TypeError(at("categorical_crossentropy takes a matrix, and a matrix or a vector of "
+                           f"integers, not {p.type} and {true.type}", here()))  # fmt: skip
+    return -log(p)[arange(p.shape[0]), true]
+
+
 nnet = SimpleNamespace(sigmoid=sigmoid, softplus=softplus, softmax=softmax, relu=relu,
-                       logsoftmax=log_softmax)  # fmt: skip
+                       logsoftmax=log_softmax, binary_crossentropy=binary_crossentropy,
+                       categorical_crossentropy=categorical_crossentropy)  # fmt: skip
 
 __all__ = [
     "TensorType", "TensorVariable", "abs_", "add", "all", "and_", "any", "arange", "argmax",
-    "argmin", "as_tensor_variable", "cast", "clip", "concatenate", "consider_constant",
-    "constant", "cos", "cumsum", "debugprint", "dimshuffle", "disconnected_grad", "dot", "eq",
-    "exp", "expm1", "fill", "flatten", "floor", "ge", "grad", "gt", "identity", "invert", "isnan",
-    "join", "le", "log", "log1p", "log_softmax", "logaddexp", "logsumexp", "lt", "max", "maximum",
-    "mean", "min", "minimum", "mul", "neg", "neq", "nnet", "ones", "ones_like", "or_", "pow",
-    "pp", "relu", "reshape", "sgn", "shape", "sigmoid", "sin", "softmax", "softplus", "sqr",
-    "sqrt", "stack", "std", "sub", "sum", "switch", "take", "tanh", "transpose", "true_div",
-    "var", "where", "xor", "zeros", "zeros_like",
+    "argmin", "as_tensor_variable", "cast", "clip", "concatenate", "consider_constant", "constant",
+    "cos", "cumsum", "debugprint", "dimshuffle", "disconnected_grad", "dot", "eq", "erf", "exp",
+    "expm1", "fill", "flatten", "floor", "ge", "grad", "gt", "identity", "invert", "isnan", "join",
+    "le", "log", "log1p", "log_softmax", "logaddexp", "logsumexp", "lt", "max", "maximum", "mean",
+    "min", "minimum", "mul", "neg", "neq", "nnet", "ones", "ones_like", "or_", "pow", "pp", "relu",
+    "reshape", "sgn", "shape", "sigmoid", "sin", "softmax", "softplus", "sqr", "sqrt", "stack",
+    "std", "sub", "sum", "switch", "take", "tan", "tanh", "transpose", "true_div", "var", "where",
+    "xor", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -38,7 +38,10 @@ def getitem(x: Tracer, index: Any) -> Tracer:
     if not root.open:
         raise leaked()
     root.b.loc = here()
-    return apply(x, parse(x, index))
+    out = apply(x, parse(x, index))
+    dots = index is Ellipsis or (index.__class__ is tuple and any(i is Ellipsis for i in index))
+    form = ARRAY if dots or out.value.type.shape else SCALAR
+    return out if out.form == form else Tracer(out.value, root, form, out.mask)
 
 
 def parse(x: Tracer, index: Any) -> list[Item]:
@@ -275,7 +278,7 @@ def take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "r
     x, idx = lift(a, root), cast(lift(indices, root), I64)
     if axis is None:
         x, axis = FUNCTIONS["ravel"](x), 0
-    axis %= x.ndim
+    axis = int(np.lib.array_utils.normalize_axis_index(axis, x.ndim))
     n = size_of(x.value.type.shape[axis], root)
     if mode == "clip":
         idx = FUNCTIONS["clip"](idx, 0, n - 1)

@@ -112,13 +112,19 @@ def array_of(items: Any, root: Root, dtype: DType | None = None) -> Tracer:
     if not is_traced(items):
         return Tracer(root.array(np.asarray(items, None if dtype is None else dtype.np), True),
                       root, ARRAY, 0)  # fmt: skip
-    parts = [lift(i, root) for i in items]
+    parts = [strong(i, root) for i in items]
     want = dtype or dtype_of(result_dtype(parts))
     b = root.b
     shape = broadcast_shapes(root, [p.value.type.shape for p in parts], "array", exact=True)
     rows = [b.reshape(root.refine(b.cast(p.value, want), shape), (1, *shape)) for p in parts]
     value = rows[0] if len(rows) == 1 else b("concatenate", *rows, axis=0)
     return wrap(root, value, _masks(parts), ARRAY)
+
+
+def strong(x: Any, root: Root) -> Tracer:
+    """`lift` as functions of arrays see their arguments: a Python number has a dtype of its own."""
+    t = lift(x, root)
+    return Tracer(t.value, root, SCALAR, t.mask) if t.form == WEAK else t
 
 
 def _masks(parts: Sequence[Tracer]) -> int:

@@ -137,28 +137,40 @@ class TensorVariable:
         return f"{v.op.opdef.name}.{v.index}"
 
     def __bool__(self) -> bool:
-        raise TypeError(
+        raise TypeError(at(
             "Variables do not support boolean operations: a variable has no truth value before its "
             "function is called. Use T.switch for a choice, & and | for logic, T.eq to compare "
-            "elements"
-        )
+            "elements", here()))  # fmt: skip
 
     def __len__(self) -> int:
         if self.ndim and self.value.type.shape[0].__class__ is int:
             return int(self.value.type.shape[0])
-        raise TypeError(f"len() of {self!r}: its length is not known; use .shape[0]")
+        raise TypeError(at(f"len() of {self!r}: its length is not known; use .shape[0]", here()))
 
     def __iter__(self) -> Iterator[TensorVariable]:
         if not self.ndim:
-            raise TypeError(f"iteration over {self!r}, a 0-d tensor")
+            raise TypeError(at(f"iteration over {self!r}, a 0-d tensor", here()))
         if self.value.type.shape[0].__class__ is not int:
-            raise TypeError(f"iteration over {self!r}: its length is not known before a call")
+            what = f"iteration over {self!r}: its length is not known before a call"
+            raise TypeError(at(what, here()))
         return iter([self[i] for i in range(len(self))])
 
     def __float__(self) -> float:
-        raise TypeError(f"{self!r} is symbolic and has no number; use .eval()")
+        raise TypeError(at(f"{self!r} is symbolic and has no number; use .eval()", here()))
 
     __int__ = __index__ = __float__
+
+    # A graph does not change, so that a copy of it (in a deep copy of what holds it) is itself.
+    # Another process may use its dims' names for others: a pickle could not be told from a new
+    # graph there, and its gradients would not know what they are gradients of.
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> TensorVariable:
+        return self
+
+    def __reduce__(self) -> Any:
+        raise TypeError(at(f"{self!r} is a variable of this process and cannot be pickled; keep "
+                           "the IR text of a function of it: f.maker.compiled.ir('trace')",
+                           here()))  # fmt: skip
 
     # -- operators --------------------------------------------------------------------------------
 
@@ -253,7 +265,7 @@ class TensorVariable:
         return ops.unary("not", self)
 
     def __getitem__(self, key: Any) -> TensorVariable:
-        return shapes.getitem(self, key)
+        return indexing.getitem(self, key)
 
     # -- shape ------------------------------------------------------------------------------------
 
@@ -388,6 +400,7 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None)
 
 
 # The functions behind operators and methods; they need the classes above.
+import jitgrad.frontend.symbolic_index as indexing  # noqa: E402
 import jitgrad.frontend.symbolic_ops as ops  # noqa: E402
 import jitgrad.frontend.symbolic_reduce as reductions  # noqa: E402
 import jitgrad.frontend.symbolic_shape as shapes  # noqa: E402

@@ -13,14 +13,23 @@ from ..errors import DTypeError, ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, floordiv, mod
+from ..ir.ops import TABLE
 from ..ir.types import BOOL, DTYPES, F64, DType, dtype_of, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_notes import Note, dim_notes, notes
 
 _SCALARS = (bool, int, float)  # Python's own: weak, they take the dtype of what they meet
-_FLOAT_ONLY = frozenset(("div", "pow", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh",
-                         "sigmoid", "softplus", "logaddexp"))  # fmt: skip
+# ops that machine code has for floats only: an int that meets one becomes a float
+_FLOAT_ONLY = frozenset(
+    row.name
+    for row in TABLE.values()
+    if row.elementwise
+    and (
+        row.emit in ("math", "expand", "sqrt")
+        or (row.emit.__class__ is dict and [*row.emit] == ["f"])
+    )
+)
 _LOGIC = {"add": "or", "mul": "and", "maximum": "or", "minimum": "and"}  # of two bools, as NumPy
 _COMPARE = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
 

@@ -27,7 +27,7 @@ def _simple(*names: str) -> None:
 
 
 _simple("subtract:sub", "true_divide:div", "negative:neg", "sign", "maximum", "minimum", "exp",
-        "expm1", "log", "log1p", "sqrt", "sin", "cos", "tanh", "logaddexp", "equal:eq",
+        "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "logaddexp", "equal:eq",
         "not_equal:ne", "less:lt", "less_equal:le", "greater:gt", "greater_equal:ge",
         "bitwise_and:and", "bitwise_or:or", "bitwise_xor:xor", "invert:not")  # fmt: skip
 
@@ -83,7 +83,10 @@ def _square(b: Builder, x: Value) -> Value:
 @ufunc(np.reciprocal)
 def _reciprocal(b: Builder, x: Value) -> Value:
     if _isint(x):
-        return _floor_divide(b, _c(b, 1, x), x)
+        if x.type.dtype.kind != "i":
+            return b("cast", b("eq", x, _c(b, 1, x)), dtype=x.type.dtype)
+        unit = b("le", b("abs", x), _c(b, 1, x))  # 1/x without its fraction; 1/0 is undefined
+        return b.select(unit, x, _c(b, 0, x))
     return b("div", _c(b, 1, x), x)
 
 
@@ -124,7 +127,7 @@ def _power(b: Builder, x: Value, y: Value) -> Value:
     if not _isint(x):
         return b("pow", x, y)
     if exponent.__class__ is not int:
-        raise DTypeError(at("an integer to the power of a traced integer is not there yet; "
+        raise DTypeError(at("an integer to the power of a traced integer is not supported; "
                             "make one of them a float", here()))  # fmt: skip
     if exponent < 0:
         raise ValueError(at("Integers to negative integer powers are not allowed.", here()))
@@ -204,7 +207,8 @@ def _float_divmod(b: Builder, x: Value, y: Value) -> tuple[Value, Value]:
     other = b("and", b("ne", x, zero), b("ne", b("lt", x, zero), b("lt", y, zero)))
     rest = b.select(inf, b.select(other, y, x), rest)
     q = b.select(inf, b.select(other, _c(b, -1, x), b("floor", b("div", x, y))), q)
-    return b("stop_gradient", q), rest
+    endless = b("and", b("eq", b("abs", x), _c(b, math.inf, x)), b("ne", y, zero))
+    return b("stop_gradient", b.select(endless, _c(b, math.nan, x), q)), rest
 
 
 # -- exponentials and trigonometry ----------------------------------------------------------------
@@ -233,11 +237,6 @@ def _sinh(b: Builder, x: Value) -> Value:
 @ufunc(np.cosh)
 def _cosh(b: Builder, x: Value) -> Value:
     return b.mul(_c(b, 0.5, x), b.add(b("exp", x), b("exp", b("neg", x))))
-
-
-@ufunc(np.tan)
-def _tan(b: Builder, x: Value) -> Value:
-    return b("div", b("sin", x), b("cos", x))
 
 
 @ufunc(np.arctanh)

@@ -5,7 +5,7 @@ It is the oracle of the tests, the constant folder, and what `grad(f)(x)` runs o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +13,13 @@ import numpy as np
 from ..errors import GuardError, JitgradError, ShapeError, at
 from .core import Block, Function, Op, Value
 from .dims import Dim, evaluate
+from .ops import TABLE
 from .ops.kernel import MONOIDS
 from .terms import Term
 from .types import TensorType, tensor
 
 Env = dict[str, int]
+_CALL = TABLE["call"]
 
 
 def bind_dims(params: Sequence[Value], args: Sequence[Any], env: Env) -> None:
@@ -85,25 +87,41 @@ def run(fn: Function, args: Sequence[Any]) -> tuple[np.ndarray, ...]:
 
 
 def run_block(block: Block, args: Sequence[Any], env: Env) -> tuple[Any, ...]:
-    """Results of a block on its parameters' values."""
+    """Results of a block on its parameters' values. Calls may nest to any depth."""
     values: dict[int, Any] = {id(p): a for p, a in zip(block.params, args)}
-    for op in block.ops:
-        try:
-            outs = eval_op(op, [values[id(v)] for v in op.operands], env)
-        except (JitgradError, IndexError, ValueError, ZeroDivisionError) as err:
-            if op.loc is not None and "\n  at " not in str(err):
-                raise type(err)(at(str(err), op.loc)) from None
-            raise
-        for v, a in zip(op.results, outs):
-            values[id(v)] = a
-    return tuple([values[id(v)] for v in block.results])
+    ops = iter(block.ops)
+    callers: list[tuple[Block, dict[int, Any], Iterator[Op], Op]] = []
+    while True:
+        for op in ops:
+            if op.opdef is _CALL:  # types agree to the letter: the caller's dims are the callee's
+                callers.append((block, values, ops, op))
+                block = op.attrs["callee"].body
+                values = {id(p): values[id(v)] for p, v in zip(block.params, op.operands)}
+                ops = iter(block.ops)
+                break
+            try:
+                outs = eval_op(op, [values[id(v)] for v in op.operands], env)
+            except (JitgradError, IndexError, ValueError, ZeroDivisionError) as err:
+                locs = (o.loc for o in (op, *(c[3] for c in reversed(callers))))
+                loc = next((here for here in locs if here is not None), None)
+                if loc is not None and "\n  at " not in str(err):
+                    raise type(err)(at(str(err), loc)) from None
+                raise
+            for v, a in zip(op.results, outs):
+                values[id(v)] = a
+        else:
+            found = tuple([values[id(v)] for v in block.results])
+            if not callers:
+                return found
+            block, values, ops, op = callers.pop()
+            for v, a in zip(op.results, found):
+                values[id(v)] = a
 
 
 # -- control --------------------------------------------------------------------------------------
 
 
 def _call(op: Op, args: Sequence[Any], env: Env) -> tuple[Any, ...]:
-    # types agree to the letter, so the caller's dims are the callee's
     return run_block(op.attrs["callee"].body, args, env)
 
 
@@ -204,8 +222,6 @@ def eval_term(term: Term, env: Mapping[str, Any]) -> Any:
     """A term on arrays or NumPy scalars: each op by its reference."""
     if term.op is None:
         return env[term.name] if term.name else term.value
-    from .ops import TABLE
-
     ref = TABLE[term.op].ref
     assert ref is not None
     args = [eval_term(a, env) for a in term.args]

@@ -100,8 +100,9 @@ def no_out(name: str, out: Any) -> None:
 
 
 def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
-    """Axes normalized and sorted; None is all of them."""
-    if axis is None:
+    """Axes of a reduction, normalized and sorted; None is all of them. A number has, as in NumPy,
+    an axis 0 to reduce over, though it has none."""
+    if axis is None or (not rank and axis.__class__ is int and axis in (0, -1)):
         return tuple(range(rank))
     if axis.__class__ is Tracer:
         axis = int(axis)
@@ -109,7 +110,10 @@ def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
 
 
 def axis_of(axis: Any, rank: int) -> int:
-    return axes_of(axis, rank)[0]
+    """One axis, normalized."""
+    if axis.__class__ is Tracer:
+        axis = int(axis)
+    return int(np.lib.array_utils.normalize_axis_index(axis, rank))
 
 
 def without(shape: tuple[DimLike, ...], axes: tuple[int, ...], keep: bool) -> tuple[DimLike, ...]:

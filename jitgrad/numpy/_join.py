@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, at
-from ..frontend.ops import broadcast_shapes, cast, find_root, lift, result_dtype
+from ..frontend.ops import broadcast_shapes, cast, find_root, result_dtype, strong
 from ..frontend.source import here
 from ..frontend.trace import ARRAY, FUNCTIONS, Root, Tracer, dim_of, size_of, wrap
 from ._base import axis_of, no_out, one, public
@@ -18,8 +18,9 @@ from ._base import axis_of, no_out, one, public
 def _parts(root: Root, arrays: Any, dtype: Any = None) -> list[Tracer]:
     if arrays.__class__ is Tracer:
         arrays = list(arrays)
-    want = result_dtype(arrays) if dtype is None else dtype
-    return [cast(lift(a, root), want) for a in arrays]
+    xs = [strong(a, root) for a in arrays]
+    want = result_dtype(xs) if dtype is None and xs else dtype
+    return [cast(x, want) for x in xs]
 
 
 def join(root: Root, xs: Sequence[Tracer], axis: int, name: str) -> Tracer:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ShapeError, at
-from ..frontend.ops import broadcast_shapes, cast, find_root, lift, result_dtype, spread
+from ..frontend.ops import broadcast_shapes, cast, find_root, lift, result_dtype, spread, strong
 from ..frontend.protocol import BY_NUMPY, METHODS
 from ..frontend.source import here
 from ..frontend.trace import ARRAY, SCALAR, Root, Tracer, wrap
@@ -20,8 +20,9 @@ from ._base import FUNCTIONS, no_out, one, public
 
 def _pair(a: Any, b: Any) -> tuple[Root, Tracer, Tracer]:
     root = find_root((a, b))
-    dtype = result_dtype((a, b))
-    return root, cast(lift(a, root), dtype), cast(lift(b, root), dtype)
+    xs = [strong(a, root), strong(b, root)]
+    dtype = result_dtype(xs)
+    return root, cast(xs[0], dtype), cast(xs[1], dtype)
 
 
 def _inner_dims(root: Root, name: str, a: DimLike, b: DimLike, x: Tracer, y: Tracer) -> None:
@@ -216,9 +217,9 @@ def _einsum(*operands: Any, out: Any = None, optimize: Any = False, **kw: Any) -
     root = find_root(operands)
     if not isinstance(operands[0], str):
         operands = _from_lists(operands)
-    spec, arrays = operands[0].replace(" ", ""), list(operands[1:])
+    spec, arrays = operands[0].replace(" ", ""), [strong(a, root) for a in operands[1:]]
     dtype = result_dtype(arrays)
-    xs = [cast(lift(a, root), dtype) for a in arrays]
+    xs = [cast(a, dtype) for a in arrays]
     terms, result = _parse(spec, [x.ndim for x in xs])
     work = [_own_sums(root, t, x, _outside(terms, i, result)) for i, (t, x) in
             enumerate(zip(terms, xs))]  # fmt: skip
@@ -283,7 +284,8 @@ def _own_sums(root: Root, term: str, x: Tracer, needed: set[str]) -> tuple[str, 
             term = term[:i] + term[i + 1 : j] + term[j + 1 :] + c
     gone = tuple(i for i, c in enumerate(term) if c not in needed)
     if gone:
-        x = FUNCTIONS["sum"](x, gone)
+        name = "any" if x.value.type.dtype is BOOL else "sum"
+        x = wrap(root, root.b(name, x.value, axes=gone), x.mask, ARRAY)
         term = "".join(c for c in term if c in needed)
     return term, x
 

@@ -248,14 +248,22 @@ def _nanstd(*args: Any, **kwargs: Any) -> Tracer:
 
 @public(np.nanmax)
 def _nanmax(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Tracer:
-    x, bad = _nan_free(a, -np.inf)
-    return select(_all(bad, axis, keepdims=keepdims), np.nan, _max(x, axis, out, keepdims))
+    return _nan_extreme(_max, -np.inf, a, axis, out, keepdims)
 
 
 @public(np.nanmin)
 def _nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) -> Tracer:
-    x, bad = _nan_free(a, np.inf)
-    return select(_all(bad, axis, keepdims=keepdims), np.nan, _min(x, axis, out, keepdims))
+    return _nan_extreme(_min, np.inf, a, axis, out, keepdims)
+
+
+def _nan_extreme(extreme: Any, fill: float, a: Any, axis: Any, out: Any, keepdims: Any) -> Tracer:
+    _, x = one(a)
+    if not x.value.type.dtype.inexact:
+        return extreme(x, axis, out, keepdims)
+    x, bad = _nan_free(x, fill)
+    found = extreme(x, axis, out, keepdims)
+    picked = select(_all(bad, axis, keepdims=keepdims), np.nan, found)
+    return Tracer(picked.value, picked.root, found.form, picked.mask)
 
 
 # -- where the extremes are -----------------------------------------------------------------------
@@ -264,8 +272,8 @@ def _nanmin(a: Any, axis: Any = None, out: Any = None, keepdims: Any = False) ->
 def _argmax_of(name: str, root: Root, x: Tracer, axis: Any, out: Any, keepdims: Any) -> Tracer:
     no_out(name, out)
     ranked = x
-    if axis is None:
-        ranked, at_axis = FUNCTIONS["ravel"](x), 0
+    if axis is None or not axes_of(axis, x.ndim):
+        ranked, at_axis, axis = FUNCTIONS["ravel"](x), 0, None
     else:
         at_axis = axis_of(axis, x.ndim)
     if root.compare(ranked.value.type.shape[at_axis], "eq", 0):
@@ -298,7 +306,7 @@ def _cumsum(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tra
     no_out("cumsum", out)
     root, x = one(a)
     x = _widened(x, dtype)
-    if axis is None:
+    if axis is None or not axes_of(axis, x.ndim):
         x, axis = FUNCTIONS["ravel"](x), 0
     return emit(root, "cumsum", x, axis=axis_of(axis, x.ndim))
 
@@ -377,7 +385,7 @@ def _cumprod(a: Any, axis: Any = None, dtype: Any = None, out: Any = None) -> Tr
     no_out("cumprod", out)
     _, x = one(a)
     x = _widened(x, dtype)
-    if axis is None:
+    if axis is None or not axes_of(axis, x.ndim):
         x, axis = FUNCTIONS["ravel"](x), 0
     return _running_product(x, axis_of(axis, x.ndim), True)
 

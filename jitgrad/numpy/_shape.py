@@ -270,6 +270,8 @@ def _repeat(a: Any, repeats: Any, axis: Any = None) -> Tracer:
     if isinstance(repeats, (list, tuple, np.ndarray)) and np.size(repeats) > 1:
         size = size_of(x.value.type.shape[axis], root).__index__()
         return FUNCTIONS["take"](x, np.repeat(np.arange(size), np.asarray(repeats)), axis)
+    if np.size(repeats) == 0:  # none for an axis without elements
+        return FUNCTIONS["take"](x, np.zeros(0, int), axis)
     k = dim_of(np.asarray(repeats).reshape(-1)[0] if not hasattr(repeats, "dim") else repeats)
     shape = x.value.type.shape
     wide = (*shape[: axis + 1], k, *shape[axis + 1 :])

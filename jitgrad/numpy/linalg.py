@@ -11,7 +11,7 @@ from ..errors import at
 from ..frontend.ops import cast, truth
 from ..frontend.source import here
 from ..frontend.trace import FUNCTIONS, Tracer
-from ._base import dispatch, implements, one, unsupported
+from ._base import axes_of, axis_of, dispatch, implements, one, unsupported
 from ._reduce import root_at_zero
 
 
@@ -25,12 +25,14 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
     if axis is None:
         axis = tuple(range(t.ndim))
     axes = (axis,) if isinstance(axis, (int, np.integer)) else tuple(axis)
+    if ord == "fro" and len(axes) != 2:
+        raise ValueError(at("Invalid norm order 'fro' for vectors", here()))
     if len(axes) == 1 or ord in (None, "fro"):
         if ord in (None, 2, "fro"):
             return root_at_zero(FUNCTIONS["sum"](t * t, axes, keepdims=keepdims))
         a = abs(t)
         if ord in (np.inf, -np.inf):
-            return FUNCTIONS["max" if ord > 0 else "min"](a, axes, keepdims=keepdims)
+            return _extreme(a, axes, ord, keepdims)
         if ord == 0:
             return FUNCTIONS["sum"](cast(truth(t), t.dtype), axes, keepdims=keepdims)
         if ord == 1:
@@ -38,11 +40,19 @@ def _norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> 
         total = FUNCTIONS["sum"](a**ord, axes, keepdims=keepdims)
         return total ** (1.0 / ord)
     if len(axes) == 2 and ord in (1, -1, np.inf, -np.inf):
-        first, last = (axes[0], axes[1]) if abs(ord) == 1 else (axes[1], axes[0])
-        sums = FUNCTIONS["sum"](abs(t), first, keepdims=True)
-        out = FUNCTIONS["max" if ord > 0 else "min"](sums, last, keepdims=True)
-        return out if keepdims else FUNCTIONS["squeeze"](out, axes)
+        first, last = (axis_of(a, t.ndim) for a in (axes if abs(ord) == 1 else axes[::-1]))
+        sums = FUNCTIONS["sum"](abs(t), first, keepdims=keepdims)
+        return _extreme(sums, last - (not keepdims and first < last), ord, keepdims)
     raise ValueError(at(f"norm of order {ord!r} is not supported for traced arrays", here()))
+
+
+def _extreme(a: Tracer, axes: Any, ord: Any, keepdims: bool) -> Tracer:
+    """The largest (order > 0; of nothing 0) or smallest of what is not negative."""
+    if ord < 0:
+        return FUNCTIONS["min"](a, axes, keepdims=keepdims)
+    sizes = [a.value.type.shape[i] for i in axes_of(axes, a.ndim)]
+    nothing = any(a.root.compare(n, "eq", 0) for n in sizes)
+    return FUNCTIONS["max"](a, axes, keepdims=keepdims, initial=0.0 if nothing else None)
 
 
 @implements(np.linalg.multi_dot)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..ir.core import Block, Function, Op, Value
+from ..ir.printer import callees
 from .base import Pass, register
 
 
@@ -24,7 +25,10 @@ def has_effect(op: Op) -> bool:
         callee: Function = op.attrs["callee"]
         known = callee.cache.get("has_effect")
         if known is None:
-            known = callee.cache["has_effect"] = any(has_effect(o) for o in callee.ops)
+            for f in callees(callee):  # from the inside out: nests may be deep
+                if "has_effect" not in f.cache:
+                    f.cache["has_effect"] = any(has_effect(o) for o in f.ops)
+            known = callee.cache["has_effect"]
         return known
     return False
 

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from ..ir.core import Block, Function, Op, Value
 from ..ir.ops import TABLE
+from ..ir.printer import callees
 from .base import Pass, register
 from .dce import keep_notes
 
@@ -35,7 +36,10 @@ def splice(block: Block, args: Sequence[Value], *, fresh: bool = False) -> tuple
 
 
 def inline_block(block: Block) -> Block:
-    """The block without calls, in regions too; itself where it has none."""
+    """The block without calls, in regions too; itself where it has none.
+
+    What it calls has been inlined before.
+    """
     if not any(op.regions or op.opdef is _CALL for op in block.ops):
         return block
     env: dict[Value, Value] = {}
@@ -44,10 +48,7 @@ def inline_block(block: Block) -> Block:
     for op in block.ops:
         operands = tuple([env.get(v, v) for v in op.operands])
         if op.opdef is _CALL:
-            callee: Function = op.attrs["callee"]
-            body = callee.cache.get("inlined")
-            if body is None:
-                body = callee.cache["inlined"] = inline_block(callee.body)
+            body = op.attrs["callee"].cache["inlined"]
             ops, results = splice(body, operands)
             for o in ops:  # a second call of the same callee shares what needs no argument
                 if id(o) not in have:
@@ -79,5 +80,8 @@ class Inline(Pass):
     name: ClassVar[str] = "inline"
 
     def run(self, fn: Function) -> Function:
+        for callee in callees(fn)[:-1]:  # from the inside out: nests may be deep
+            if "inlined" not in callee.cache:
+                callee.cache["inlined"] = inline_block(callee.body)
         body = inline_block(fn.body)
         return fn if body is fn.body else keep_notes(fn, fn.with_body(body))

@@ -273,12 +273,18 @@ class Pool:
 
     def grow(self, count: int) -> None:
         """Up to `count` more steps."""
-        steps = _steps(self.differentiable, self.depth > 0)
-        if self.ops is not None:
-            steps = [s for s in steps if s[0] in self.ops]
+        kinds = [
+            [s for s in kind if self.ops is None or s[0] in self.ops]
+            for kind in _steps(self.differentiable, self.depth > 0)
+        ]
+        kinds = [kind for kind in kinds if kind]
         for _ in range(count):
-            _, step = self.choose(steps)
-            step(self)
+            before = len(self.items)
+            for _ in range(3):  # a step may find nothing to work on: others may
+                _, step = self.choose(self.choose(kinds))
+                step(self)
+                if len(self.items) > before:
+                    break
 
     def inner(self, operands: Sequence[Item]) -> tuple[Pool, list[Value]]:
         """A pool for a region that takes `operands`."""
@@ -362,8 +368,11 @@ def _takes(row: OpDef, type_: TensorType) -> bool:
 
 
 @cache
-def _steps(differentiable: bool, regions: bool) -> list[tuple[str, Callable[[Pool], None]]]:
-    """What can be drawn, simplest first."""
+def _steps(differentiable: bool, regions: bool) -> list[list[tuple[str, Callable[[Pool], None]]]]:
+    """What can be drawn, simplest first: elementwise, structured, with regions.
+
+    Structured rows twice, since most of what can go wrong is in how they meet.
+    """
     from .steps import STRUCTURED
     from .steps_regions import CONTROL
 
@@ -375,14 +384,14 @@ def _steps(differentiable: bool, regions: bool) -> list[tuple[str, Callable[[Poo
                 smooth = False
             if smooth or not differentiable:
                 out.append((row.name, _elementwise(row)))
-    out += [
+    structured = [
         (name, step)
         for name, step in STRUCTURED.items()
         if not (differentiable and name in _NOT_SMOOTH)
     ]
-    return out + list(CONTROL.items()) if regions else out
+    return [out, structured, structured, *([list(CONTROL.items())] if regions else [])]
 
 
 def covered() -> set[str]:
     """The rows that programs draw."""
-    return {name for name, _ in _steps(False, True)} | {"require"}
+    return {name for kind in _steps(False, True) for name, _ in kind} | {"require"}

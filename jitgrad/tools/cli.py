@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
 from collections.abc import Sequence
 
@@ -28,12 +29,15 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     try:
         tool = importlib.import_module(f"{__package__}.{args.command}")
-        return int(tool.run(args))
+        status = int(tool.run(args))
+        sys.stdout.flush()
+        return status
+    except BrokenPipeError:  # `jitgrad dump … | head`: nor shall the flush at the end complain
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
     except (JitgradError, OSError) as err:
         print(f"jitgrad {args.command}: {err}", file=sys.stderr)
         return 1
-    except BrokenPipeError:  # `jitgrad dump … | head`
-        return 0
 
 
 if __name__ == "__main__":

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import inspect
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -48,9 +50,34 @@ def run(args: argparse.Namespace) -> int:
     types = parse_types(args.args)
     sizes = _sizes(types)
     specs = [ShapeDtypeStruct(s, t.dtype.np) for s, t in zip(sizes, types)]
-    lowered = jit(fun).lower(*specs)
+    try:
+        inspect.signature(fun).bind(*specs)
+    except TypeError as err:
+        raise JitgradError(f"{args.function} with --args {args.args!r}: {err}") from None
+    except ValueError:
+        pass  # a function of C has no signature to ask
+    try:
+        lowered = jit(fun).lower(*specs)
+    except JitgradError:
+        raise
+    except Exception as err:
+        raise JitgradError(failed(f"{args.function} raised", err)) from None
     print(text_of(lowered, args.stage, args.locs))
     return 0
+
+
+def failed(what: str, err: Exception) -> str:
+    """What a user's own code raised, with the line of it, the deepest outside of jitgrad."""
+    text = f"{what} {type(err).__name__}: {err}"
+    if " line " in str(err):  # it says so itself
+        return text
+    ours = str(Path(__file__).parents[1])
+    frames = [f for f in traceback.extract_tb(err.__traceback__)
+              if not f.filename.startswith((ours, "<frozen"))]  # fmt: skip
+    if not frames:
+        return text
+    last = frames[-1]
+    return f'{text}\n  at "{last.filename}", line {last.lineno}, in {last.name}\n    {last.line}'
 
 
 def text_of(lowered: Any, stage: str, locs: bool = False) -> str:
@@ -79,13 +106,18 @@ def find(target: str) -> Callable[..., Any]:
         found: Any = importlib.util.module_from_spec(spec)
         sys.modules.setdefault(path.stem, found)
         sys.path.insert(0, str(path.resolve().parent))
-        spec.loader.exec_module(found)
+        try:
+            spec.loader.exec_module(found)
+        except Exception as err:
+            raise JitgradError(failed(f"{place} raised", err)) from None
     else:
         sys.path.insert(0, "")  # as `python -m` does
         try:
             found = importlib.import_module(place)
         except ModuleNotFoundError as err:
             raise JitgradError(f"cannot import {place}: {err}") from None
+        except Exception as err:
+            raise JitgradError(failed(f"{place} raised", err)) from None
     for part in name.split("."):
         if not hasattr(found, part):
             raise JitgradError(f"{place} has no {name}")

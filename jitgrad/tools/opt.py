@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='"canonicalize,simplify{fold=false}", or a name: tensor, lower',
     )
     parser.add_argument("--verify", action="store_true", help="check the IR after every pass")
-    parser.add_argument("--time", action="store_true", help="seconds by pass, to stderr")
+    parser.add_argument("--time", action="store_true", help="milliseconds by pass, to stderr")
     parser.add_argument("--print-after-all", action="store_true", help="the IR after every pass")
     parser.add_argument(
         "--limit",
@@ -54,7 +54,10 @@ def run(args: argparse.Namespace) -> int:
     from ..ir.printer import format_function
     from ..ir.verify import verify
 
-    text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text(encoding="utf-8")
+    try:
+        text = sys.stdin.read() if args.file == "-" else Path(args.file).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise JitgradError(f"{args.file} is no text") from None
     # of a golden file, the input
     fn = parse_function(text.partition("\n// ----\n")[0])
     if args.verify:

@@ -20,20 +20,11 @@ from ..ir.core import Block, Op, Value, block
 from ..ir.dims import DimLike
 from .batch import REGIONS as BATCH
 from .batch import Batched
+from .forms import conform, flatten, form, join, placeholders, unflatten
 from .jvp import REGIONS as JVP
 from .jvp import pushforward
 from .masks import merge
-from .regions import (
-    batch_block,
-    conform,
-    effects_of,
-    flatten,
-    form,
-    join,
-    match_flags,
-    placeholders,
-    unflatten,
-)
+from .regions import batch_block, effects_of, match_flags
 from .vjp import REGIONS as VJP
 from .vjp import Maybe, active_path, backward
 

@@ -8,73 +8,20 @@ predicate. Masks of cotangents pass through both.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from threading import local
 from typing import Any
 
 from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value, block, function
 from ..ir.dims import DimLike
-from ..ir.types import BOOL, tensor
 from .batch import LANES, Batched, batch, inline
 from .batch import REGIONS as BATCH
+from .forms import conform, flatten, form, join, kind, placeholders, unflatten
 from .jvp import REGIONS as JVP
 from .jvp import pushforward
-from .masks import Cotangent, solid
 from .vjp import REGIONS as VJP
 from .vjp import Maybe, backward, pullback
-
-# what is known of a cotangent: nothing there, a value, a value with its mask (clean or not)
-NONE, VALUE, MASKED, CLEAN = range(4)
-
-
-def kind(ct: Maybe) -> int:
-    """How a cotangent crosses the border of a region."""
-    if ct is None:
-        return NONE
-    return VALUE if ct.mask is None else CLEAN if ct.clean else MASKED
-
-
-def form(ct: Maybe) -> int:
-    """How it crosses a border where both sides must agree: NONE, VALUE or CLEAN."""
-    return NONE if ct is None else VALUE if ct.mask is None else CLEAN
-
-
-def join(a: int, c: int) -> int:
-    """The form that holds cotangents of both forms: zero fits all, a mask only other masks."""
-    if NONE in (a, c):
-        return max(a, c)
-    return VALUE if VALUE in (a, c) else CLEAN
-
-
-def flatten(cts: Iterable[Maybe]) -> list[Value]:
-    """Values and masks as operands or results."""
-    return [v for ct in cts if ct is not None for v in (ct.value, ct.mask) if v is not None]
-
-
-def unflatten(kinds: Iterable[int], values: Sequence[Value]) -> list[Maybe]:
-    """The other way round."""
-    rest = iter(values)
-    out: list[Maybe] = []
-    for k in kinds:
-        if k == NONE:
-            out.append(None)
-        elif k == VALUE:
-            out.append(Cotangent(next(rest)))
-        else:
-            out.append(Cotangent(next(rest), next(rest), k == CLEAN))
-    return out
-
-
-def placeholders(kinds: Sequence[int], like: Sequence[Value]) -> list[Maybe]:
-    """Parameters for cotangents of these kinds."""
-    out: list[Maybe] = []
-    for k, v in zip(kinds, like):
-        if k == NONE:
-            out.append(None)
-        else:
-            mask = None if k == VALUE else Value(tensor(BOOL, v.type.shape))
-            out.append(Cotangent(Value(v.type), mask, k == CLEAN))
-    return out
 
 
 def has_effect(op: Op) -> bool:
@@ -91,7 +38,11 @@ def has_effect(op: Op) -> bool:
         callee = op.attrs.get("callee")
         if callee is not None and id(callee) not in seen:
             seen.add(id(callee))
-            stack.extend(callee.ops)
+            known = callee.cache.get("has_effect")  # a callee derived before was asked already
+            if known:
+                return True
+            if known is None:
+                stack.extend(callee.ops)
     return False
 
 
@@ -119,11 +70,56 @@ def _variant(fn: Function, what: str) -> str:
 def _derived(
     fn: Function, what: str, extra: Sequence[Value], results: Sequence[Value], effects: Any = None
 ) -> Function:
-    return function(
+    return _note(function(
         _variant(fn, what), [*fn.params, *extra], results,
         effects_of(fn.body) if effects is None else effects,
         [*fn.layouts, *["c"] * len(extra)],
-    )  # fmt: skip
+    ))  # fmt: skip
+
+
+def _note(fn: Function) -> Function:
+    """Notes whether `fn` has an effect: its callees have been asked, so this stays cheap."""
+    fn.cache["has_effect"] = any(map(has_effect, fn.ops))
+    return fn
+
+
+class _Deeper(Exception):
+    """A callee's derivative is needed first; calls are nested too deep to make it right here."""
+
+    def __init__(self, *want: Any) -> None:
+        self.want = want
+
+
+_nesting = local()  # .depth: how many derived functions are being made inside each other
+_DEEP = 16
+
+
+def once(fn: Function, key: Any, make: Callable[[], Any]) -> Any:
+    """`fn.cache[key]`, made at the first need.
+
+    Making it may need the same of what `fn` calls. Nests deeper than `_DEEP` are made from the
+    inside out, so that their depth does not meet Python's recursion limit: the attempt is given
+    up, what it lacked is made, and then it finds that in the cache.
+    """
+    if key in fn.cache:
+        return fn.cache[key]
+    depth = getattr(_nesting, "depth", 0)
+    if depth == _DEEP:
+        raise _Deeper(fn, key, make)
+    todo = [(fn, key, make)]
+    while todo:
+        owner, name, build = todo[-1]
+        _nesting.depth = depth + 1
+        try:
+            owner.cache[name] = build()
+            todo.pop()
+        except _Deeper as deeper:
+            if depth:
+                raise
+            todo.append(deeper.want)
+        finally:
+            _nesting.depth = depth
+    return fn.cache[key]
 
 
 def _inexact(values: Iterable[Value]) -> list[bool]:
@@ -190,13 +186,12 @@ def _batched(
     fn: Function, flags: tuple[bool, ...], size: DimLike
 ) -> tuple[Function, tuple[bool, ...]]:
     """`fn` batched, and which of its results have the new axis."""
-    key = ("batch", flags, size)
-    found = fn.cache.get(key)
-    if found is None:
+
+    def make() -> tuple[Function, tuple[bool, ...]]:
         body, out_flags = batch_block(fn.body, flags, size)
-        made = Function(_variant(fn, "batch"), body, fn.layouts)
-        found = fn.cache[key] = made, out_flags
-    return found
+        return _note(Function(_variant(fn, "batch"), body, fn.layouts)), out_flags
+
+    return once(fn, ("batch", flags, size), make)
 
 
 def batch_block(
@@ -220,13 +215,13 @@ def batch_block(
 def _call_vjp(b: Builder, op: Op, seeds: Sequence[Maybe], flags: Sequence[bool]) -> list[Maybe]:
     fn: Function = op.attrs["callee"]
     kinds = tuple([kind(s) for s in seeds])
-    key = ("bwd", tuple(flags), kinds)
-    if key not in fn.cache:
+
+    def make() -> tuple[Function, list[int]]:
         cts = placeholders(kinds, fn.results)
         got = backward(fn.results, cts, _chosen(fn.params, flags))
-        made = _derived(fn, "bwd", flatten(cts), flatten(got))
-        fn.cache[key] = made, [kind(c) for c in got]
-    callee, out_kinds = fn.cache[key]
+        return _derived(fn, "bwd", flatten(cts), flatten(got)), [kind(c) for c in got]
+
+    callee, out_kinds = once(fn, ("bwd", tuple(flags), kinds), make)
     made_op = b.op("call", *op.operands, *flatten(seeds), callee=callee)
     return _spread(flags, unflatten(out_kinds, made_op.results))
 
@@ -234,14 +229,15 @@ def _call_vjp(b: Builder, op: Op, seeds: Sequence[Maybe], flags: Sequence[bool])
 def _call_jvp(b: Builder, op: Op, tangents: Sequence[Value | None]) -> list[Value | None]:
     fn: Function = op.attrs["callee"]
     flags = tuple([t is not None for t in tangents])
-    key = ("fwd", flags)
-    if key not in fn.cache:
+
+    def make() -> tuple[Function, list[bool]]:
         ins = _chosen(fn.params, flags)
         tans = [Value(v.type) for v in ins]
         got = pushforward(fn.results, ins, tans)
         made = _derived(fn, "fwd", tans, [g for g in got if g is not None])
-        fn.cache[key] = made, [g is not None for g in got]
-    callee, there = fn.cache[key]
+        return made, [g is not None for g in got]
+
+    callee, there = once(fn, ("fwd", flags), make)
     made_op = b.op("call", *op.operands, *(t for t in tangents if t is not None), callee=callee)
     return _spread(there, made_op.results)
 
@@ -278,20 +274,6 @@ def _cond_vjp(b: Builder, op: Op, seeds: Sequence[Maybe], flags: Sequence[bool])
         return [None] * len(flags)
     made = b.op("cond", *op.operands, *flatten(seeds), regions=tuple(blocks))
     return [None, *_spread(active, unflatten(out_kinds, made.results))]
-
-
-def conform(b: Builder, ct: Maybe, want: int, like: Value) -> Maybe:
-    """A cotangent in the form (NONE, VALUE or CLEAN) that other code agreed upon."""
-    if want == NONE:
-        return None
-    zeros = None if ct is not None else b.zeros(like.type)
-    value = zeros if ct is None else solid(b, ct)
-    assert value is not None
-    if want == VALUE:
-        return Cotangent(value)
-    mask = b.const(False, tensor(BOOL, like.type.shape)) if ct is None else ct.mask
-    assert mask is not None
-    return Cotangent(value, mask, True)
 
 
 def _cond_jvp(b: Builder, op: Op, tangents: Sequence[Value | None]) -> list[Value | None]:

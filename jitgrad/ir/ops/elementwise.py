@@ -8,6 +8,7 @@ zero into NaN.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -105,6 +106,12 @@ def _sigmoid(v: Any) -> Any:
     return np.where(v >= 0, one, e) / (one + e) if v.dtype.kind == "f" else 1 / (1 + e)
 
 
+def _erf(v: Any) -> Any:
+    # NumPy has none; Python's is the C library's, good to an ULP
+    v = np.asarray(v)
+    return np.array([math.erf(a) for a in v.ravel().tolist()], v.dtype).reshape(v.shape)
+
+
 _POW_X = t * y * x ** (y - 1)
 # 0**0 is 1 and x**0 is flat: 0 * 0**-1 must not become NaN. (With x not 0 nothing goes wrong, and
 # d/dy of this is 1/x at y = 0: masking every y = 0 would lose it.)
@@ -138,8 +145,13 @@ _row("pow", 2, same("float"), np.power, "x to the y", deriv=_pow_grad, emit="mat
      "and a y that is no integer")  # fmt: skip
 _row("sin", 1, same("float"), np.sin, "sine", deriv=(t * cos(x),), emit="math")
 _row("cos", 1, same("float"), np.cos, "cosine", deriv=(-(t * sin(x)),), emit="math")
+_row("tan", 1, same("float"), np.tan, "tangent", deriv=(t * (1 + out * out),), emit="math",
+     domain=((-1.2, 1.2),), edges="never infinite: no float is a pole")  # fmt: skip
 _row("tanh", 1, same("float"), np.tanh, "hyperbolic tangent", deriv=(t * (1 - out * out),),
      emit="math", edges="the derivative 1 - tanh² rounds to 0 for |x| > 19")  # fmt: skip
+_row("erf", 1, same("float"), _erf, "the error function", emit="math",
+     deriv=(t * (2 / math.sqrt(math.pi)) * exp(-(x * x)),),
+     edges="±1 from |x| = 6 on (f64)")  # fmt: skip
 _row("sigmoid", 1, same("float"), _sigmoid, "the logistic function 1/(1 + exp(-x))",
      deriv=(t * (sigmoid(x) * sigmoid(-x)),),
      expand=select(x >= 0.0, 1.0, exp(-abs_(x))) / (1 + exp(-abs_(x))), emit="expand",
