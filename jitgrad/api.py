@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from .batching import vmap
+from .errors import at as at_line
 from .frontend.ops import cast, lift
 from .frontend.pytree import TreeDef, flatten, unflatten
 from .frontend.source import here
@@ -22,11 +23,13 @@ from .frontend.trace import SCALAR, WEAK, Root, Tracer, activate, current, wrap
 from .frontend.updates import At
 from .ir.core import Value, function, reachable
 from .ir.types import F64
-from .levels import Inputs, leave, leave_tree, level, stabilized
+from .levels import Inputs, check_callable, leave, leave_tree, level, stabilized
 from .traced import ShapeDtypeStruct, disable_jit, eval_shape, jit, make_ir
 from .transforms import pullback, pushforward
 
 Function = Callable[..., Any]
+
+
 def _symbolic_grad(cost: Any, wrt: Any, options: tuple, named: dict[str, Any]) -> Any:
     """Theano's `grad(cost, wrt, …)`, which shares the name."""
     from .frontend.symbolic import TensorVariable
@@ -52,18 +55,21 @@ def _argnums(argnums: Any, argnum: Any) -> Any:
 
 def _scalar_result(root: Root, y: Any, name: str) -> Tracer:
     if not isinstance(y, (Tracer, int, float, np.ndarray, np.generic)):
-        raise TypeError(f"{name} takes a function with a scalar result, this one gave a "
-                        f"{y.__class__.__name__}; use has_aux=True for more results")  # fmt: skip
+        raise TypeError(at_line(f"{name} takes a function with a scalar result, this one gave a "
+                                f"{y.__class__.__name__}; use has_aux=True for more results",
+                                here()))  # fmt: skip
     t = lift(y, root)
+    loc = t.value.op.loc if t.value.op is not None else None
     if not all(root.compare(d, "eq", 1) for d in t.value.type.shape):
         shape = root.sizes(t.value.type.shape)
-        raise TypeError(f"{name} takes a function with a scalar result, this one gave shape "
-                        f"{shape}; use jacobian or elementwise_grad")  # fmt: skip
+        raise TypeError(at_line(f"{name} takes a function with a scalar result, this one gave "
+                                f"shape {shape}; use jacobian or elementwise_grad",
+                                loc or here()))  # fmt: skip
     if not t.value.type.dtype.inexact:
         if y.__class__ is not Tracer or t.form == WEAK:
             return cast(t, F64)
-        raise TypeError(f"{name} takes a function with a float result, this one gave "
-                        f"{t.dtype.name}")  # fmt: skip
+        raise TypeError(at_line(f"{name} takes a function with a float result, this one gave "
+                                f"{t.dtype.name}", loc or here()))  # fmt: skip
     return t
 
 
@@ -82,6 +88,7 @@ def value_and_grad(
     (np.float64(8.0), np.float64(12.0))
     """
     which = _argnums(argnums, argnum)
+    check_callable(fun, "value_and_grad")
 
     @wraps(fun)
     def with_grad(*args: Any, **kwargs: Any) -> Any:
@@ -104,9 +111,7 @@ def value_and_grad(
     return with_grad
 
 
-def grad(
-    fun: Any = None, argnums: Any = 0, has_aux: Any = False, *args: Any, **kwargs: Any
-) -> Any:
+def grad(fun: Any = None, argnums: Any = 0, has_aux: Any = False, *args: Any, **kwargs: Any) -> Any:
     """The gradient of a function with a scalar result, as a function of the same arguments.
 
     `argnums` (or `argnum`) chooses arguments: a number or a tuple of numbers. The gradient has the
@@ -165,7 +170,9 @@ def elementwise_grad(fun: Function, argnums: Any = 0, *, argnum: Any = None) -> 
 def _cotangents(root: Root, outs: Sequence[Tracer], treedef: TreeDef, ct: Any) -> list[Tracer]:
     leaves, given = flatten(ct)
     if given != treedef:
-        raise TypeError(f"the cotangent has structure {given}, the result {treedef}")
+        raise TypeError(
+            at_line(f"the cotangent has structure {given}, the result {treedef}", here())
+        )
     return [_like(root, lift(c, root), t, "a cotangent") for c, t in zip(leaves, outs)]
 
 
@@ -179,7 +186,7 @@ def _like(root: Root, c: Tracer, t: Tracer, what: str) -> Tracer:
         for a, b in zip(have.shape, want.shape)
     )
     if not fits or not np.can_cast(have.dtype.np, want.dtype.np, "same_kind"):
-        raise TypeError(f"{what} of type {have} for a value of type {want}")
+        raise TypeError(at_line(f"{what} of type {have} for a value of type {want}", here()))
     v = root.refine(root.b.cast(c.value, want.dtype), want.shape)
     return wrap(root, v, c.mask, c.form)
 
@@ -259,11 +266,16 @@ def jvp(
     >>> jvp(lambda x: x**2, (3.0,), (1.0,))
     (np.float64(9.0), np.float64(6.0))
     """
+    if not isinstance(primals, (tuple, list)) or not isinstance(tangents, (tuple, list)):
+        raise TypeError(at_line("jvp takes a tuple of primals and one of tangents, as in "
+                                "jvp(f, (x,), (v,))", here()))  # fmt: skip
     with level("jvp") as (root, bit):
         inputs = Inputs(root, bit, primals, range(len(primals)), "jvp")
         given, shape = flatten(tuple(tangents))
         if shape != flatten(tuple(primals))[1]:
-            raise TypeError("jvp: the tangents do not have the structure of the primals")
+            raise TypeError(at_line("jvp: the tangents have structure "
+                                    f"{shape}, the primals {flatten(tuple(primals))[1]}",
+                                    here()))  # fmt: skip
         dirs = [_like(root, lift(float(d) if d.__class__ is int else d, root), p, "a tangent")
                 for d, p in zip(given, inputs.tracers)]  # fmt: skip
         y, aux = _split_aux(fun(*inputs.args), has_aux, "jvp")

@@ -13,7 +13,7 @@ from .frontend.source import here
 from .frontend.trace import ARRAY, SCALAR, Root, Tracer, wrap
 from .ir.core import Value, serial
 from .ir.dims import DimLike
-from .levels import leave, level
+from .levels import check_callable, leave, level
 from .transforms import batch
 
 
@@ -27,6 +27,8 @@ def vmap(fun: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0) -> Callab
     >>> vmap(lambda x, y: x * y, in_axes=(0, None))(np.arange(3.0), 2.0)
     array([0., 2., 4.])
     """
+
+    check_callable(fun, "vmap")
 
     @wraps(fun)
     def mapped(*args: Any, **kwargs: Any) -> Any:
@@ -85,20 +87,20 @@ def _batched_inputs(
         fronts.append(front)
         inner.append(Tracer(v, root, ARRAY if v.type.shape else SCALAR, t.mask | bit))
     if size is None:
-        raise ValueError("vmap maps no argument: all of in_axes are None")
+        raise ValueError(at("vmap maps no argument: all of in_axes are None", here()))
     return params, fronts, inner, size
 
 
 def _place(root: Root, v: Value, flag: bool, size: DimLike, axis: Any, t: Tracer) -> Tracer:
     if axis is None:
         if flag:
-            raise ValueError("vmap: out_axes is None for a result that is mapped")
+            raise ValueError(at("vmap: out_axes is None for a result that is mapped", here()))
         return wrap(root, v, t.mask, t.form)
     if not flag:
         v = root.b.broadcast_front(v, size)
     rank = v.type.rank
     if not -rank <= axis < rank:
-        raise ValueError(f"vmap: out_axes {axis} for a result of rank {rank}")
+        raise ValueError(at(f"vmap: out_axes {axis} for a result of rank {rank}", here()))
     rest = list(range(1, rank))
     rest.insert(axis % rank, 0)
     return wrap(root, root.b.transpose(v, rest), t.mask, ARRAY)

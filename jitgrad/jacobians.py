@@ -7,6 +7,7 @@ from functools import wraps
 from typing import Any
 
 from .api import _argnums, elementwise_grad, grad, jvp, vjp
+from .errors import at
 from .frontend.ops import lift
 from .frontend.pytree import flatten, unflatten
 from .frontend.source import here
@@ -14,7 +15,7 @@ from .frontend.trace import ARRAY, SCALAR, Root, wrap
 from .ir.core import Value, serial
 from .ir.dims import product
 from .ir.types import I64, TensorType, tensor
-from .levels import Inputs, leave, leave_tree, level, stabilized
+from .levels import Inputs, check_callable, leave, leave_tree, level, stabilized
 from .transforms import batch, pullback, pushforward
 
 Function = Callable[..., Any]
@@ -57,8 +58,8 @@ class _Parts:
         outs = [lift(x, root) for x in leaves]
         for t in outs:
             if not t.value.type.dtype.inexact:
-                raise TypeError(f"a Jacobian takes a function with a float result, this one gave "
-                                f"{t.dtype.name}")  # fmt: skip
+                raise TypeError(at(f"a Jacobian takes a function with a float result, this one "
+                                   f"gave {t.dtype.name}", here()))  # fmt: skip
         self.values = stabilized([t.value for t in outs], inputs.made)
         self.mask = inputs.mask
         for t in outs:
@@ -94,6 +95,7 @@ def jacrev(
            [0., 4.]])
     """
     which = _argnums(argnums, argnum)
+    check_callable(fun, "jacobian")
 
     @wraps(fun)
     def jacobian(*args: Any, **kwargs: Any) -> Any:
@@ -129,6 +131,7 @@ def jacfwd(
            [0., 4.]])
     """
     which = _argnums(argnums, argnum)
+    check_callable(fun, "jacobian")
 
     @wraps(fun)
     def jacobian(*args: Any, **kwargs: Any) -> Any:

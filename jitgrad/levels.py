@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
 
 from . import numpy as _numpy  # noqa: F401  (fills the tables that tracers' methods look into)
-from .errors import JitgradError, at
+from .errors import at
 from .frontend.ops import lift
 from .frontend.pytree import TreeDef, flatten, unflatten
-from .frontend.source import here, unwrapped, without_our_frames
+from .frontend.source import explained, here, unwrapped, without_our_frames
 from .frontend.trace import ARRAY, WEAK, Root, Tracer, activate, current, wrap
 from .ir.core import Op, Value, reachable, serial
 from .ir.types import F64
@@ -20,28 +20,39 @@ from .passes.simplify import rules_of
 from .passes.stabilize import stabilize_values
 
 
-@contextmanager
-def level(name: str) -> Iterator[tuple[Root, int]]:
+class level:
     """The trace in progress, or a new one, with a bit for what this transform's values reach."""
-    root = current()
-    outermost = root is None
-    if root is None:
-        root = Root("eager")
-    bit = 1 << root.depth
-    root.depth += 1
-    try:
-        if outermost:
-            with activate(root):
-                yield root, bit
-        else:
-            yield root, bit
-    except (JitgradError, ValueError) as err:
-        mine = unwrapped(err)
-        if not outermost or not isinstance(mine, JitgradError):
-            raise
-        raise without_our_frames(mine) from None
-    finally:
-        root.depth -= 1
+
+    __slots__ = ("active", "root")
+
+    def __init__(self, name: str) -> None:
+        self.active: AbstractContextManager[Root] | None = None
+
+    def __enter__(self) -> tuple[Root, int]:
+        root = current()
+        if root is None:
+            root = Root("eager")
+            self.active = activate(root)
+            self.active.__enter__()
+        self.root = root
+        bit = 1 << root.depth
+        root.depth += 1
+        return root, bit
+
+    def __exit__(self, kind: Any, err: BaseException | None, tb: Any) -> None:
+        self.root.depth -= 1
+        if self.active is None:
+            return
+        self.active.__exit__(None, None, None)
+        if err is not None:
+            mine = unwrapped(err)
+            if explained(mine):
+                raise without_our_frames(mine) from None
+
+
+def check_callable(fun: Any, name: str) -> None:
+    if not callable(fun):
+        raise TypeError(at(f"{name} takes a function, not {fun!r:.60}", here()))
 
 
 def leave(root: Root, x: Any, bit: int, seen: set[int] | None = None) -> Any:
@@ -104,7 +115,8 @@ def float_leaf(root: Root, x: Any, what: str, name: str) -> Tracer:
     if x.__class__ is int:
         x = float(x)
     if not isinstance(x, (Tracer, float, bool, np.ndarray, np.generic)):
-        raise TypeError(at(f"{name} needs numbers or arrays, {what} has {x!r:.60}", here()))
+        fix = "; pass np.asarray(x)" if hasattr(x, "__array__") else ""
+        raise TypeError(at(f"{name} needs numbers or arrays, {what} has {x!r:.60}{fix}", here()))
     t = lift(x, root)
     dtype = t.value.type.dtype
     if dtype.kind == "i" and t.form == WEAK:
@@ -120,7 +132,12 @@ class Inputs:
 
     def __init__(self, root: Root, bit: int, args: Sequence[Any], argnums: Any, name: str) -> None:
         self.root, self.bit, self.single = root, bit, isinstance(argnums, (int, np.integer))
-        numbers = (argnums,) if self.single else tuple(argnums)
+        numbers = (argnums,) if self.single else argnums
+        if not isinstance(numbers, Sequence) or not all(
+            isinstance(n, (int, np.integer)) for n in numbers
+        ):
+            raise TypeError(at(f"{name}: argnums is a number or a tuple of numbers, not "
+                               f"{argnums!r:.60}", here()))  # fmt: skip
         self.args = list(args)
         self.trees: list[TreeDef] = []
         self.tracers: list[Tracer] = []
@@ -129,7 +146,8 @@ class Inputs:
         b.loc = here()
         for n in numbers:
             if not -len(args) <= n < len(args):
-                raise TypeError(f"{name} by argument {n}: the function got {len(args)} arguments")
+                raise TypeError(at(f"{name} by argument {n}: the function got {len(args)} "
+                                   "arguments by position", here()))  # fmt: skip
             leaves, treedef = flatten(args[n])
             inner = []
             for leaf in leaves:

@@ -14,7 +14,7 @@ import numpy as np
 
 from .errors import GuardError, JitgradError
 from .frontend.pytree import LEAF, TreeDef, flatten, unflatten
-from .frontend.source import unwrapped, without_our_frames
+from .frontend.source import explained, unwrapped, without_our_frames
 from .frontend.trace import ARRAY, SCALAR, WEAK, Escape, state
 from .ir.build import Builder
 from .ir.core import Block, Function
@@ -44,15 +44,15 @@ class Jitted:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if state.root is not None or state.disabled:
             return self.__wrapped__(*args, **kwargs)
-        leaves, treedef = self._flatten(args, kwargs)
-        spec, dynamic = self._find(leaves, treedef)
         try:
+            leaves, treedef = self._flatten(args, kwargs)
+            spec, dynamic = self._find(leaves, treedef)
             out = self._run(spec, leaves, treedef, dynamic, (args, kwargs))
             self._offer(spec, treedef)
             return out
-        except (JitgradError, ValueError) as err:
+        except (JitgradError, ValueError, TypeError, IndexError, OverflowError) as err:
             mine = unwrapped(err)
-            if not isinstance(mine, JitgradError):
+            if not explained(mine):
                 raise
             raise without_our_frames(mine) from None
 

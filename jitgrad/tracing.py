@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from . import numpy as _numpy  # noqa: F401  (fills the tables that tracers' methods look into)
-from .errors import TraceError
-from .frontend.ops import lift
+from .errors import DTypeError, TraceError, at
+from .frontend.ops import lift, plain
 from .frontend.pytree import TreeDef, flatten, unflatten
+from .frontend.source import here
 from .frontend.trace import ARRAY, SCALAR, WEAK, Root, Tracer, activate
 from .ir.core import Function, Op, Value, function
 from .ir.dims import DimLike, symbol
@@ -73,7 +74,10 @@ class Static:
 def classify(x: Any) -> Any:
     """What of a leaf its family is found by: dtype and rank, kind of number, or itself."""
     c = x.__class__
-    if c is np.ndarray or isinstance(x, (np.ndarray, ShapeDtypeStruct)):
+    if c is np.ndarray or c is ShapeDtypeStruct:
+        return (x.dtype, len(x.shape))
+    if isinstance(x, np.ndarray):
+        plain(x)
         return (x.dtype, len(x.shape))
     if c is int:
         return "int" if -(2**63) <= x < 2**63 else Static(x)
@@ -81,13 +85,16 @@ def classify(x: Any) -> Any:
         return _KINDS[c]
     if isinstance(x, np.generic):
         return x.dtype
+    if hasattr(x, "__array__") and not isinstance(x, type):
+        raise TypeError(at(f"jit: an argument of type {c.__name__} is no array; pass np.asarray(x)",
+                           here()))  # fmt: skip
     try:
         hash(x)
     except TypeError:
-        raise TypeError(
+        raise TypeError(at(
             f"jit: an argument of type {c.__name__} is neither an array, a number, a pytree of "
-            "them, nor hashable; hash it or register it as a pytree"
-        ) from None
+            "them, nor hashable; make it hashable or register it as a pytree", here()
+        )) from None  # fmt: skip
     return Static(x)
 
 
@@ -142,7 +149,10 @@ def trace(
             dtype, form = dtype_of(type(leaf)), WEAK
         else:
             array = what.__class__ is tuple
-            dtype, form = dtype_of(leaf.dtype), ARRAY if array else SCALAR
+            try:
+                dtype, form = dtype_of(leaf.dtype), ARRAY if array else SCALAR
+            except TypeError as err:
+                raise DTypeError(at(f"argument {label or 'of jit'}: {err}", here())) from None
         dims: list[DimLike] = []
         for d, size in zip(sizes, getattr(leaf, "shape", ())):
             if d == SYMBOL:

@@ -81,6 +81,8 @@ def lift(x: Any, root: Root) -> Tracer:
         return Tracer(root.const(x.item(), scalar(_dtype(x.dtype))), root, SCALAR, 0)
     if isinstance(x, np.ndarray):
         _dtype(x.dtype)
+        if c is not np.ndarray:
+            plain(x)
         return Tracer(root.array(x), root, ARRAY, 0)
     if c in (list, tuple):
         return array_of(x, root)
@@ -89,6 +91,17 @@ def lift(x: Any, root: Root) -> Tracer:
     if hasattr(x, "__array__") or (isinstance(x, Sequence) and not isinstance(x, (str, bytes))):
         return lift(np.asarray(x), root)
     raise TypeError(at(f"a {c.__name__} is no array or number: {x!r:.80}", here()))
+
+
+def plain(x: np.ndarray) -> None:
+    """Refuse the arrays that are more, or calculate otherwise, than their elements."""
+    if isinstance(x, np.ma.MaskedArray):
+        raise TypeError(at("masked arrays are not supported, their mask would be lost; pass "
+                           "x.filled(value), and the mask to jitgrad.numpy.where",
+                           here()))  # fmt: skip
+    if isinstance(x, np.matrix):
+        raise TypeError(at("np.matrix is not supported, its * is not that of arrays; pass "
+                           "np.asarray(x)", here()))  # fmt: skip
 
 
 def _dtype(d: np.dtype) -> DType:

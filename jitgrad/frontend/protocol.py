@@ -130,6 +130,10 @@ def _binary(fn: np.ufunc, row: OpDef | None, swapped: bool) -> Callable[[Tracer,
                 form = ARRAY if type_.shape else self.form or SCALAR
                 return wrap(root, root.b.make(row, pair).results[0], mask, form)
         if not _accepts(other):
+            if isinstance(other, (str, bytes)) and fn not in (np.equal, np.not_equal):
+                raise TypeError(at(f"{fn.__name__} of a traced array and {other!r:.60}; a string "
+                                   "can choose between branches, as an argument of jit, too, but "
+                                   "is no number", here()))  # fmt: skip
             return NotImplemented
         args = (other, self) if swapped else (self, other)
         return general.apply(find_root(args), args, True)

@@ -53,7 +53,15 @@ def without_our_frames(err: BaseException) -> BaseException:
     kept: TracebackType | None = None
     for entry in reversed(entries):
         kept = TracebackType(kept, entry.tb_frame, entry.tb_lasti, entry.tb_lineno)
-    return err.with_traceback(kept) if entries else err
+    return err.with_traceback(kept)
+
+
+def explained(err: BaseException) -> bool:
+    """Whether the message says it all: an error of ours, or one that names the user's line."""
+    return isinstance(err, JitgradError) or (
+        isinstance(err, (TypeError, ValueError, IndexError, OverflowError))
+        and "\n  at " in str(err)
+    )
 
 
 def unwrapped(err: BaseException) -> BaseException:

@@ -106,14 +106,22 @@ def axes_of(axis: Any, rank: int) -> tuple[int, ...]:
         return tuple(range(rank))
     if axis.__class__ is Tracer:
         axis = int(axis)
-    return tuple(sorted(np.lib.array_utils.normalize_axis_tuple(axis, rank)))
+    try:
+        return tuple(sorted(np.lib.array_utils.normalize_axis_tuple(axis, rank)))
+    except (np.exceptions.AxisError, ValueError) as err:
+        raise err.__class__(at(str(err), here())) from None
 
 
 def axis_of(axis: Any, rank: int) -> int:
     """One axis, normalized."""
     if axis.__class__ is Tracer:
         axis = int(axis)
-    return int(np.lib.array_utils.normalize_axis_index(axis, rank))
+    return axes_of(axis, rank)[0] if rank else _no_axis(axis)
+
+
+def _no_axis(axis: Any) -> int:
+    text = f"axis {axis} is out of bounds for array of dimension 0"
+    raise np.exceptions.AxisError(at(text, here()))
 
 
 def without(shape: tuple[DimLike, ...], axes: tuple[int, ...], keep: bool) -> tuple[DimLike, ...]:

@@ -355,7 +355,9 @@ def _gather(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value | None:
     if row is None:
         return None
     at = (*index[:axis], symbol("$0"), *index[axis + k :])
-    return n.load(n.buffers.env[id(x)], at, mask, (row,))
+    leaf = n.buffers.env.get(id(x))
+    assert leaf is not None
+    return n.load(leaf, at, mask, (row,))
 
 
 INDEX_MAPS = {"broadcast": _broadcast, "transpose": _transpose, "reverse": _reverse,
@@ -380,9 +382,12 @@ def build_kernel(
     axes = axes_of(first) if first is not None else ()
     before: list[Op] = []
     whole = space
-    flat = len(space) > 1 and len(axes) in (0, len(space)) and _flat(roots, space, env, strided)
-    if flat:
-        env = _Flattened(env, before)
+    whole_buffers = None
+    if len(space) > 1 and len(axes) in (0, len(space)):
+        whole_buffers = _flat(roots, space, env, strided)
+    flat = whole_buffers is not None
+    if whole_buffers is not None:
+        env = _Flattened(env, whole_buffers, before)
         whole = (product(space),)
         axes = (0,) if axes else ()
     buffers = Buffers(env)
@@ -465,16 +470,17 @@ def axes_of(op: Op) -> tuple[int, ...]:
 
 
 class _Flattened(dict):
-    """Buffers of the whole space seen as one long axis."""
+    """Buffers of the whole space seen as one long axis, the others as they are."""
 
-    def __init__(self, env: Env, before: list[Op]) -> None:
+    def __init__(self, env: Env, whole: set[int], before: list[Op]) -> None:
         super().__init__()
         self.env = env
+        self.whole = whole
         self.before = before
 
     def get(self, key: int, default: Any = None) -> Any:
         have = self.env.get(key)
-        if have is None or not have.type.shape:
+        if have is None or key not in self.whole:
             return have
         made = super().get(key)
         if made is None:
@@ -484,14 +490,18 @@ class _Flattened(dict):
         return made
 
 
-def _flat(roots: Sequence[Op], space: tuple[DimLike, ...], env: Env, strided: set[int]) -> bool:
-    """True where every access is at the element itself or at a scalar, over whole buffers: then
-    the space is one long axis."""
+def _flat(
+    roots: Sequence[Op], space: tuple[DimLike, ...], env: Env, strided: set[int]
+) -> set[int] | None:
+    """Where the space may be one long axis, because every access is at the element itself or at
+    scalars: the buffers that are accessed at the element itself."""
     seen: set[int] = set()
+    whole: set[int] = set()
+    scalars: list[Value] = []
     stack: list[Value] = []
     for op in roots:
         if op.opdef.name == "argmax":
-            return False
+            return None
         stack.append(op.operands[0] if axes_of(op) else op.results[0])
     while stack:
         v = stack.pop()
@@ -499,19 +509,30 @@ def _flat(roots: Sequence[Op], space: tuple[DimLike, ...], env: Env, strided: se
             continue
         seen.add(id(v))
         if v.type.shape != space:
-            return False
+            return None
         leaf = env.get(id(v))
         if leaf is not None:
             if id(leaf) in strided:
-                return False
+                return None
+            whole.add(id(v))
             continue
         made = v.op
         assert made is not None
         if made.opdef.name == "broadcast" and not made.operands[0].type.shape:
+            scalars.append(made.operands[0])
             continue
         if made.opdef.name in ("fill", "constant"):
+            scalars += made.operands[1:]
             continue
         if not made.opdef.elementwise:
-            return False
+            return None
         stack += made.operands
-    return True
+    seen.clear()
+    while scalars:  # one element of a buffer is read at that buffer's own index
+        v = scalars.pop()
+        if id(v) in whole:
+            return None
+        if id(v) not in seen and id(v) not in env and v.op is not None:
+            scalars += v.op.operands
+        seen.add(id(v))
+    return whole
