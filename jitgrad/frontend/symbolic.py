@@ -164,6 +164,9 @@ class TensorVariable:
     # Another process may use its dims' names for others: a pickle could not be told from a new
     # graph there, and its gradients would not know what they are gradients of.
 
+    def __copy__(self) -> TensorVariable:
+        return self
+
     def __deepcopy__(self, memo: dict[int, Any]) -> TensorVariable:
         return self
 

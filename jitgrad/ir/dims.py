@@ -11,6 +11,7 @@ The same expressions index kernels: there the symbols are loop variables.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from threading import Lock
 from typing import Any, Union
 from weakref import WeakValueDictionary
 
@@ -22,6 +23,7 @@ Mono = tuple
 DimLike = Union[int, "Dim"]
 
 _interned: WeakValueDictionary[tuple, Dim] = WeakValueDictionary()
+_lock = Lock()
 
 
 def _key(mono: Mono) -> tuple:
@@ -156,7 +158,8 @@ def _make(terms: dict[Mono, int]) -> DimLike:
         dim = Dim()
         dim.terms = key
         dim._hash = hash(key)
-        dim = _interned.setdefault(key, dim)
+        with _lock:  # setdefault of a weak dictionary is not atomic
+            dim = _interned.setdefault(key, dim)
     return dim
 
 

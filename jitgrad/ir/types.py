@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -119,6 +120,7 @@ class TensorType:
 
 
 _types: WeakValueDictionary[tuple, TensorType] = WeakValueDictionary()
+_lock = Lock()
 
 
 def tensor(dtype: DType | str, shape: tuple[DimLike, ...]) -> TensorType:
@@ -131,7 +133,8 @@ def tensor(dtype: DType | str, shape: tuple[DimLike, ...]) -> TensorType:
         found = TensorType()
         found.dtype = dtype  # type: ignore[assignment]
         found.shape = shape
-        found = _types.setdefault(key, found)
+        with _lock:  # setdefault of a weak dictionary is not atomic
+            found = _types.setdefault(key, found)
     return found
 
 

@@ -223,7 +223,7 @@ class Kernel(AccessCode):
                                "cost": weigh(body.ops)[0] if vector else 0})  # fmt: skip
         length = BLOCK if vector else STEPS
         long = extent.__class__ is Dim or extent > length  # type: ignore[operator]
-        carries = self.carries(op, lanes, long)
+        carries = self.carries(op, lanes, long, self.native(op) if vector else lanes)
         states = first_states(carries)
         blocked = any(reset for c in carries for _, _, reset in c.slots)
         if extent.__class__ is Dim or extent > 0:  # type: ignore[operator]
@@ -241,12 +241,13 @@ class Kernel(AccessCode):
         for v, item in zip(op.results, outs):
             self.env[id(v)] = item
 
-    def carries(self, op: Op, lanes: int, long: bool) -> list[Carry]:
+    def carries(self, op: Op, lanes: int, long: bool, narrow: int = 64) -> list[Carry]:
+        """The monoids' states; long float sums keep totals of `narrow` lanes."""
         out, k = [], 0
         types = [v.type.dtype for v in op.results]
         for m in op.attrs["monoids"]:
             arity = MONOIDS[m].arity
-            out.append(carry(self, m, types[k : k + arity], lanes, long))
+            out.append(carry(self, m, types[k : k + arity], lanes, long, narrow))
             k += arity
         return out
 
@@ -255,18 +256,22 @@ class Kernel(AccessCode):
         op: Op,
         carries: Sequence[Carry],
         inside: Callable[[str, str], States],
+        needed: Callable[[], bool] = lambda: True,
     ) -> States:
-        """Run `inside(label, extent)` in a scope of its own, entered only if the extent is > 0."""
+        """Run `inside(label, extent)` in a scope of its own, entered only if the extent is > 0.
+
+        `needed`, asked afterwards, says whether anything must not run otherwise.
+        """
         extent = op.attrs["extent"]
         n = self.dim(extent)
         parent, outer = self.cur, self.pre
         enter, leave = self.fresh("pre"), self.fresh("exit")
-        known = extent.__class__ is not Dim
         came = parent.block
         self.pre = self.push(enter)
         inner = inside(enter, n)
         self.line(f"br label %{leave}")
         pre, self.pre = self.pop(), outer
+        known = extent.__class__ is not Dim or not needed()
         if known:
             self.line(f"br label %{enter}")
         else:
@@ -277,6 +282,10 @@ class Kernel(AccessCode):
         if known:
             return inner
         return self.merge(carries, (first_states(carries), came), (inner, pre.block))
+
+    def native(self, op: Op) -> int:
+        """How many of a loop's elements a register takes."""
+        return max(2, self.unit.target.lanes(weigh(op.regions[0].ops)[1]))
 
     def merge(self, carries: Sequence[Carry], *edges: tuple[States, str]) -> States:
         return [

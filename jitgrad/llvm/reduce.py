@@ -82,10 +82,14 @@ class Carry:
         return self.combine(a, b, lanes)
 
     def across(self, state: list[str]) -> list[str]:
-        """All lanes combined, halving them log2(lanes) times."""
-        c, n = self.c, self.lanes
+        """All lanes combined."""
+        return self.halved(state, self.lanes, 1)
+
+    def halved(self, state: list[str], have: int, want: int) -> list[str]:
+        """Lanes combined by halving their number until it is `want`."""
+        c, n = self.c, have
         out = list(state)
-        while n > 1:
+        while n > want:
             half = n // 2
             low = [part(c, c.cur, v, d.name, n, 0, half) for v, d in zip(out, self.dtypes)]
             high = [part(c, c.cur, v, d.name, n, half, half) for v, d in zip(out, self.dtypes)]
@@ -94,12 +98,17 @@ class Carry:
 
 
 class FloatSum(Carry):
-    """A sum of floats: slots are the block's sum, the total, the total's error so far."""
+    """A sum of floats: slots are the block's sum, the total, the total's error so far.
 
-    def __init__(self, code: Code, name: str, dtypes: list[DType], lanes: int) -> None:
+    The last two have `narrow` lanes, to which a block's sum is folded first: less code.
+    """
+
+    def __init__(self, code: Code, name: str, dtypes: list[DType], lanes: int, narrow: int) -> None:
         super().__init__(code, name, dtypes, lanes)
-        t, zero, _ = self.slots[0]
-        self.slots = [(t, zero, True), (t, zero, False), (t, zero, False)]
+        self.narrow = narrow
+        d = dtypes[0].name
+        few, zero = vec(d, narrow), const(d, narrow, 0)
+        self.slots = [(*self.slots[0][:2], True), (few, zero, False), (few, zero, False)]
 
     def step(self, state: list[str], new: list[str], mask: str | None) -> list[str]:
         (x,) = self.masked(new, mask)
@@ -107,31 +116,31 @@ class FloatSum(Carry):
         return [self.c.ins(f"fadd {t} {state[0]}, {x}"), state[1], state[2]]
 
     def fold(self, state: list[str]) -> list[str]:
-        return [self.slots[0][1], *self._exact(state[0], state[1], state[2], self.lanes)]
-
-    def _two(self, a: list[str], b: list[str], lanes: int) -> list[str]:
-        t = vec(self.dtypes[0].name, lanes)
-        error = self.c.ins(f"fadd {t} {a[2]}, {b[2]}")
-        return [const(self.dtypes[0].name, lanes, 0), *self._exact(b[1], a[1], error, lanes)]
-
-    def _exact(self, block: str, total: str, error: str, lanes: int) -> list[str]:
         """total + block, and the error so far with what that sum lost."""
-        c, t = self.c, vec(self.dtypes[0].name, lanes)
+        c, t = self.c, self.slots[1][0]
+        (block,), total, error = self.halved([state[0]], self.lanes, self.narrow), *state[1:]
         s = c.ins(f"fadd {t} {total}, {block}")
         back = c.ins(f"fsub {t} {s}, {total}")
         lost = c.ins(f"fsub {t} {total}, {c.ins(f'fsub {t} {s}, {back}')}")
         more = c.ins(f"fsub {t} {block}, {back}")
         error = c.ins(f"fadd {t} {error}, {c.ins(f'fadd {t} {lost}, {more}')}")
-        return [s, error]
+        return [self.slots[0][1], s, error]
 
-    def finish(self, state: list[str], keep: bool) -> list[str]:
-        c, t, m = self.c, self.slots[0][0], vec("bool", self.lanes)
+    def fewer(self, state: list[str], lanes: int) -> list[str]:
+        """The sum, for a plain one of so few elements behind that it needs no blocks."""
+        return self.halved([self._best(state)], self.narrow, lanes)
+
+    def _best(self, state: list[str]) -> str:
+        c, t, m = self.c, self.slots[1][0], vec("bool", self.narrow)
         _, total, error = state
         best = c.ins(f"fadd {t} {total}, {error}")
         # once the total is infinite or NaN its error is NaN and says nothing
         odd = c.ins(f"fcmp uno {t} {error}, {error}")
-        best = c.ins(f"select {m} {odd}, {t} {total}, {t} {best}")
-        return [best] if keep else self.across([best])
+        return c.ins(f"select {m} {odd}, {t} {total}, {t} {best}")
+
+    def finish(self, state: list[str], keep: bool) -> list[str]:
+        best = [self._best(state)]
+        return best if keep else self.halved(best, self.narrow, 1)
 
 
 class Extreme(Carry):
@@ -190,13 +199,13 @@ def first_states(carries: Sequence[Carry]) -> States:
     return [[first for _, first, _ in c.slots] for c in carries]
 
 
-def carry(code: Code, name: str, dtypes: list[DType], lanes: int, long: bool) -> Carry:
-    """The state of monoid `name`; `long` where blocks pay."""
+def carry(code: Code, name: str, dtypes: list[DType], lanes: int, long: bool, narrow: int) -> Carry:
+    """The state of monoid `name`; `long` where blocks pay, with totals of `narrow` lanes."""
     if name == "argmax":
         return ArgMax(code, name, dtypes, lanes)
     if dtypes[0].is_float:
         if name == "sum" and long:
-            return FloatSum(code, name, dtypes, lanes)
+            return FloatSum(code, name, dtypes, lanes, min(narrow, lanes))
         if name in ("max", "min"):
             return Extreme(code, name, dtypes, lanes)
     return Carry(code, name, dtypes, lanes)

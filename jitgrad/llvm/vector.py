@@ -47,17 +47,17 @@ class VectorLoop:
         self.extent: Any = op.attrs["extent"]
         self.known = self.extent.__class__ is not Dim
         self.wide = self.narrow = lanes
+        native = min(lanes, kernel.native(op))
         if copies == 2:
-            native = kernel.unit.target.lanes(weigh(op.regions[0].ops)[1])
-            self.narrow = max(2, min(lanes, native))
+            self.narrow = native
             if self.known:
                 rest = self.extent % lanes
                 while self.narrow > 2 and self.narrow // 2 >= rest:
                     self.narrow //= 2
-        self.wides = kernel.carries(op, self.wide, long)
-        self.narrows = self.wides
-        if self.narrow != self.wide:
-            self.narrows = kernel.carries(op, self.narrow, long)
+        self.wides = self.narrows = kernel.carries(op, self.wide, long, native)
+        if copies == 2 or self.known:  # the rest is too short for blocks of sums
+            self.narrows = kernel.carries(op, self.narrow, False)
+        self.careful = True  # whether nothing of it may run where there is no iteration
 
     def emit(self) -> tuple[list[Carry], States]:
         """Write the loop; the carries behind it (how many lanes they have) and their states."""
@@ -70,7 +70,7 @@ class VectorLoop:
                 out = self.wides
         else:
             inside = self._one_copy if self.copies == 1 else self._two_copies
-        states = k.guarded(self.op, out, inside)
+        states = k.guarded(self.op, out, inside, lambda: self.careful)
         k.vec, k.again = None, was
         return out, states
 
@@ -88,12 +88,8 @@ class VectorLoop:
         return self.k.body(self.op, self.narrows, states, mask)
 
     def _tail(self, states: States, start: str, n: str) -> States:
-        """The iterations behind the main loop, in a block of sums of their own."""
+        """The iterations behind the main loop."""
         k = self.k
-        states = [
-            [first if anew else old for (_, first, anew), old in zip(c.slots, state)]
-            for c, state in zip(self.narrows, states)
-        ]
         single = self.narrow == self.wide
         if self.known:
             single = self.extent % self.wide <= self.narrow
@@ -104,19 +100,14 @@ class VectorLoop:
             k.line(f"br label %{scope.lines[0][:-1]}")
             k.cur.lines += scope.lines
             k.cur.block = scope.block
-        else:
-            states = k.spin(
-                self.narrows, states, start, n, self.narrow,
-                lambda i, scope, inner: self._masked(n, i, scope, inner), 0,
-            )  # fmt: skip
-        if self.block:
-            states = [c.fold(state) for c, state in zip(self.narrows, states)]
-        return states
+            return states
+        return k.spin(
+            self.narrows, states, start, n, self.narrow,
+            lambda i, scope, inner: self._masked(n, i, scope, inner), 0,
+        )  # fmt: skip
 
     def _fewer(self, states: States) -> States:
         """The main loop's states in as many lanes as the rest has."""
-        if self.narrow == self.wide:
-            return states
         return [c.fewer(state, self.narrow) for c, state in zip(self.wides, states)]
 
     # -- the three forms --------------------------------------------------------------------------
@@ -153,6 +144,8 @@ class VectorLoop:
         after = self._tail(joined, whole, n)
         k.pop()
         before = k.cur.block
+        # without hoisted loads a look at the extent would only repeat what stands here
+        self.careful = not _natural(self.extent) or any(" = load " in s for s in k.cur.lines)
         k.line(f"{whole} = and i64 {n}, {-self.wide}")
         some = k.ins(f"icmp sgt i64 {whole}, 0")
         k.line(f"br i1 {some}, label %{entry}, label %{join}")
@@ -185,6 +178,11 @@ class VectorLoop:
         many = k.ins(f"shufflevector {t} {first}, {t} poison, <{lanes} x i32> zeroinitializer")
         numbers = ", ".join([f"i8 {b}" for b in range(lanes)])
         return rest, k.ins(f"icmp ugt {t} {many}, <{numbers}>")
+
+
+def _natural(extent: Dim) -> bool:
+    """Whether an extent is of the kind that cannot be negative."""
+    return all(c > 0 and all(a.__class__ is str for a in mono) for mono, c in extent.terms)
 
 
 def weigh(ops: Iterable[Op]) -> tuple[int, int]:
