@@ -17,7 +17,7 @@ import numpy as np
 from .batching import vmap
 from .errors import at as at_line
 from .frontend.ops import cast, lift
-from .frontend.pytree import TreeDef, flatten, unflatten
+from .frontend.pytree import LEAF, TreeDef, flatten, flatten_up_to, unflatten
 from .frontend.source import here
 from .frontend.trace import SCALAR, WEAK, Root, Tracer, activate, current, wrap
 from .frontend.updates import At
@@ -168,12 +168,20 @@ def elementwise_grad(fun: Function, argnums: Any = 0, *, argnum: Any = None) -> 
 
 
 def _cotangents(root: Root, outs: Sequence[Tracer], treedef: TreeDef, ct: Any) -> list[Tracer]:
-    leaves, given = flatten(ct)
-    if given != treedef:
-        raise TypeError(
-            at_line(f"the cotangent has structure {given}, the result {treedef}", here())
-        )
+    leaves = _mirrored(treedef, ct, "the cotangent", "the result")
     return [_like(root, lift(c, root), t, "a cotangent") for c, t in zip(leaves, outs)]
+
+
+def _mirrored(treedef: TreeDef, tree: Any, what: str, like: str) -> list[Any]:
+    """The leaves of a tree that has another's structure; its dicts may be in any order."""
+    try:
+        leaves = flatten_up_to(treedef, tree)
+        if any(flatten(x)[1] is not LEAF for x in leaves):
+            raise ValueError
+        return leaves
+    except ValueError:
+        text = f"{what} has structure {flatten(tree)[1]}, {like} {treedef}"
+        raise TypeError(at_line(text, here())) from None
 
 
 def _like(root: Root, c: Tracer, t: Tracer, what: str) -> Tracer:
@@ -271,11 +279,8 @@ def jvp(
                                 "jvp(f, (x,), (v,))", here()))  # fmt: skip
     with level("jvp") as (root, bit):
         inputs = Inputs(root, bit, primals, range(len(primals)), "jvp")
-        given, shape = flatten(tuple(tangents))
-        if shape != flatten(tuple(primals))[1]:
-            raise TypeError(at_line("jvp: the tangents have structure "
-                                    f"{shape}, the primals {flatten(tuple(primals))[1]}",
-                                    here()))  # fmt: skip
+        treedef = flatten(tuple(primals))[1]
+        given = _mirrored(treedef, tuple(tangents), "jvp: the tuple of tangents", "that of primals")
         dirs = [_like(root, lift(float(d) if d.__class__ is int else d, root), p, "a tangent")
                 for d, p in zip(given, inputs.tracers)]  # fmt: skip
         y, aux = _split_aux(fun(*inputs.args), has_aux, "jvp")

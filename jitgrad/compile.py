@@ -180,7 +180,7 @@ def _native(
             v.type.dtype.np,
             v.type.rank,
             "scalar" if flag and not v.type.shape else "array",
-            tuple(v.type.shape) if v.type.static else None,  # type: ignore[arg-type]
+            None if lowered.has_prep else _dims(v, place),
         )
         for v, flag in zip(fn.results, flags_out)
     ]

@@ -142,12 +142,18 @@ class Inputs:
         self.trees: list[TreeDef] = []
         self.tracers: list[Tracer] = []
         self.since = serial()
+        places: dict[int, tuple[TreeDef, list[Tracer]]] = {}
         b = root.b
         b.loc = here()
         for n in numbers:
             if not -len(args) <= n < len(args):
                 raise TypeError(at(f"{name} by argument {n}: the function got {len(args)} "
                                    "arguments by position", here()))  # fmt: skip
+            if n % len(args) in places:  # named twice
+                treedef, inner = places[n % len(args)]
+                self.trees.append(treedef)
+                self.tracers += inner
+                continue
             leaves, treedef = flatten(args[n])
             inner = []
             for leaf in leaves:
@@ -155,6 +161,7 @@ class Inputs:
                 v = b("identity", t.value)
                 inner.append(wrap(root, v, t.mask | bit, t.form))
             self.args[n] = unflatten(treedef, inner)
+            places[n % len(args)] = treedef, inner
             self.trees.append(treedef)
             self.tracers += inner
         self.made = serial()  # the inputs themselves are older: no rewrite touches them

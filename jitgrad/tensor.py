@@ -185,6 +185,12 @@ pow = power
 where = switch
 
 
+def outer(x: Any, y: Any) -> TensorVariable:
+    """The matrix of products of the elements of two vectors (tensors are flattened)."""
+    x, y = as_tensor_variable(x), as_tensor_variable(y)
+    return x.flatten().dimshuffle(0, "x") * y.flatten().dimshuffle("x", 0)
+
+
 def relu(x: Any, alpha: float = 0.0) -> TensorVariable:
     """max(x, 0), or alpha·x below 0."""
     if alpha == 0:
@@ -242,8 +248,8 @@ __all__ = [
     "cos", "cumsum", "debugprint", "dimshuffle", "disconnected_grad", "dot", "eq", "erf", "exp",
     "expm1", "fill", "flatten", "floor", "ge", "grad", "gt", "identity", "invert", "isnan", "join",
     "le", "log", "log1p", "log_softmax", "logaddexp", "logsumexp", "lt", "max", "maximum", "mean",
-    "min", "minimum", "mul", "neg", "neq", "nnet", "ones", "ones_like", "or_", "pow", "pp", "relu",
-    "reshape", "sgn", "shape", "sigmoid", "sin", "softmax", "softplus", "sqr", "sqrt", "stack",
-    "std", "sub", "sum", "switch", "take", "tan", "tanh", "transpose", "true_div", "var", "where",
-    "xor", "zeros", "zeros_like",
+    "min", "minimum", "mul", "neg", "neq", "nnet", "ones", "ones_like", "or_", "outer", "pow", "pp",
+    "relu", "reshape", "sgn", "shape", "sigmoid", "sin", "softmax", "softplus", "sqr", "sqrt",
+    "stack", "std", "sub", "sum", "switch", "take", "tan", "tanh", "transpose", "true_div", "var",
+    "where", "xor", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -119,7 +119,7 @@ def getitem(x: TensorVariable, key: Any) -> TensorVariable:
     taken = takes[0][0] if takes else rank
     if takes:
         first = takes[0][2]
-        if out[first : first + count] != list(range(taken, taken + count)):
+        if [(a, p) for a, _, p in takes] != [(taken + i, first + i) for i in range(count)]:
             raise TypeError(at("axes indexed by integer tensors must stand side by side", b.loc))
         v, index_value = _joined(b, v, taken, [i for _, i, _ in takes])
         wide = index_value.type.rank

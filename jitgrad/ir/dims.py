@@ -10,6 +10,7 @@ The same expressions index kernels: there the symbols are loop variables.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from threading import Lock
 from typing import Any, Union
@@ -24,6 +25,15 @@ DimLike = Union[int, "Dim"]
 
 _interned: WeakValueDictionary[tuple, Dim] = WeakValueDictionary()
 _lock = Lock()
+
+
+def _after_fork_child() -> None:
+    global _lock
+    _lock = Lock()  # a thread that does not exist here may hold the old one
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_child)
 
 
 def _key(mono: Mono) -> tuple:

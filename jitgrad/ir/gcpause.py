@@ -8,6 +8,7 @@ since a traced function may do anything.
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from collections.abc import Callable
 from functools import wraps
@@ -18,6 +19,19 @@ YOUNG = 250_000  # new objects between two runs
 _lock = threading.Lock()
 _depth = 0
 _before = (700, 10, 10)
+
+
+def _after_fork_child() -> None:
+    # A thread that does not exist here may hold the lock, and will not undo its pause.
+    global _lock, _depth
+    _lock = threading.Lock()
+    if _depth:
+        _depth = 0
+        gc.set_threshold(*_before)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_child)
 
 
 class PausedGC:
@@ -40,7 +54,7 @@ class PausedGC:
     def __exit__(self, *exc: object) -> None:
         global _depth
         with _lock:
-            _depth -= 1
+            _depth = max(_depth - 1, 0)  # a child that was forked in here began anew
             if _depth == 0:
                 gc.set_threshold(*_before)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from threading import Lock
 from typing import Any
 from weakref import WeakValueDictionary
@@ -121,6 +122,15 @@ class TensorType:
 
 _types: WeakValueDictionary[tuple, TensorType] = WeakValueDictionary()
 _lock = Lock()
+
+
+def _after_fork_child() -> None:
+    global _lock
+    _lock = Lock()  # a thread that does not exist here may hold the old one
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_child)
 
 
 def tensor(dtype: DType | str, shape: tuple[DimLike, ...]) -> TensorType:

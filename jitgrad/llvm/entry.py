@@ -306,7 +306,8 @@ prepare:
   %no_prep = icmp eq ptr %prep, null
   br i1 %no_prep, label %outputs, label %run_prep
 run_prep:
-  %prep_status = call i32 %prep(ptr %ctx, ptr %dims, ptr %dyn_shapes, ptr %arena_size)
+  %prep_status = call i32 %prep(ptr %ctx, ptr %dims, ptr %dyn_shapes, ptr %arena_size,
+      ptr %static_shapes)
   %prep_ok = icmp eq i32 %prep_status, 0
   br i1 %prep_ok, label %outputs, label %failed
 
@@ -584,6 +585,34 @@ complex:
   ret ptr %payload
 slow:
   ret ptr null
+}
+
+; a prep for shapes of numbers and of symbols (~k), behind which stands INT64_MIN
+define i32 @jg_shapes(ptr %ctx, ptr %dims, ptr %shapes, ptr %arena_size, ptr %codes) {
+entry:
+  br label %next
+next:
+  %i = phi i64 [0, %entry], [%i2, %number], [%i2, %symbol]
+  %code_at = getelementptr i64, ptr %codes, i64 %i
+  %to = getelementptr i64, ptr %shapes, i64 %i
+  %code = load i64, ptr %code_at
+  %end = icmp eq i64 %code, -9223372036854775808
+  br i1 %end, label %done, label %one
+one:
+  %i2 = add i64 %i, 1
+  %is_number = icmp sge i64 %code, 0
+  br i1 %is_number, label %number, label %symbol
+number:
+  store i64 %code, ptr %to
+  br label %next
+symbol:
+  %k = xor i64 %code, -1
+  %from = getelementptr i64, ptr %dims, i64 %k
+  %size = load i64, ptr %from
+  store i64 %size, ptr %to
+  br label %next
+done:
+  ret i32 0
 }
 
 ; releases the first n objects (null allowed)

@@ -26,12 +26,13 @@ _WEIGHT = {"exp": 18, "log": 20, "expm1": 22, "log1p": 25, "sin": 30, "cos": 30,
            "pow": 60, "div": 4, "sqrt": 4, "sigmoid": 40, "softplus": 60, "logaddexp": 60,
            "constant": 0, "wrap_index": 6}  # fmt: skip
 # Measured, f64 with 8 native lanes (ns an element; ms of LLVM), by lanes x copies of the body:
-#   exp              8x2 .67, 6.8    32x1 .69, 7.0    32x2 .63, 8.5   64x2 .70, 12
-#   tanh(-exp)       8x2 3.3, 9.3    32x1 2.15, 12    32x2 2.19, 16   64x2 2.0, 17
-#   5 functions      8x2 8.3, 16     32x1 4.45, 28    32x2 4.37, 35   16x1 5.9, 20
+#   exp              8x2 .64, 4.9    16x1 .69, 4.6    16x2 .61, 5.9   32x2 .59, 6.6
+#   sigmoid, slope   8x2 1.03, 6.4   16x1 1.02, 5.8   16x2 .97, 7.1   32x1 1.11, 8.2
+#   tanh             8x2 1.6, 5.0    16x1 1.48, 5.5   16x2 1.34, 7.3  32x1 1.44, 7.9
+#   5 functions      8x2 9.3, 15     16x1 5.4, 18     16x2 5.3, 29    32x1 4.7, 28
 #   max              8x2 .13, 4.7    32x1 .17, 5.5    32x2 .12, 5.7
 # Independent vectors hide the latency of polynomials; masks cost where there is little else.
-TWO_COPIES, FOUR_WIDE, TWO_WIDE = 30, 400, 2000
+LIGHT, TWO_COPIES, MEDIUM, FOUR_WIDE, TWO_WIDE = 12, 30, 80, 400, 2000
 
 
 class VectorLoop:
@@ -258,6 +259,8 @@ def shape_of_loop(op: Op, kernel: Kernel) -> tuple[int, int]:
     """Lanes of a vector loop, and how many copies of its body: 2, or 1 masked one."""
     cost, bits = weigh(op.regions[0].ops)
     factor = 4 if cost <= FOUR_WIDE else 2 if cost <= TWO_WIDE else 1
+    if LIGHT < cost <= MEDIUM:
+        factor = 2
     if cost <= TWO_COPIES and scattered(op.regions[0].ops, op.attrs["var"], kernel):
         factor = 1  # elements are loaded one by one: more lanes are only more code
     lanes = min(max(kernel.unit.target.lanes(bits) * factor, 2), 64)

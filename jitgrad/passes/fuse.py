@@ -195,21 +195,30 @@ class _Plan:
             point[out], later[out] = p, n
 
     def several(self) -> bool:
-        """Whether the roots fall into more than one stage or space."""
-        seen = {(self.stage[id(v.op)], _space(v.op)) for v in self.roots.values() if v.op}
-        return len(seen) > 1
+        """Whether the roots fall into more than one kernel."""
+        return len({self.kernel(v.op) for v in self.roots.values() if v.op}) > 1
+
+    def kernel(self, op: Op) -> tuple:
+        """What roots of one kernel have in common: stage, space, and what reductions reduce."""
+        return self.stage[id(op)], _space(op), axes_of(op)
 
     def shared(self) -> bool:
         """Store what kernels of different stages or spaces would each compute; True if any."""
         groups: dict[int, set] = {}
         found = False
+        # what reduces nothing joins the first reduction of its stage and space
+        first: dict[tuple, tuple] = {}
+        for v in self.roots.values():
+            if v.op is not None and axes_of(v.op):
+                first.setdefault(self.kernel(v.op)[:2], axes_of(v.op))
         for op in reversed(self.block.ops):
             name = op.opdef.name
             if name in LIBRARY:
                 continue
             out = op.results[0]
             if id(op) in self.stage:  # a root, and not one of those found here
-                mine: set = {(self.stage[id(op)], _space(op))}
+                at = self.kernel(op)
+                mine: set = {at if at[2] else (*at[:2], first.get(at[:2], ()))}
             else:
                 mine = groups.get(id(out), set())
                 if len(mine) > 1 and self.cost[id(out)] > self.limit and not self.stored(out):

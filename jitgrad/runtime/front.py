@@ -8,6 +8,7 @@ may bind that. Attributes of the dispatcher (`explain`, `ir` …) are the callab
 from __future__ import annotations
 
 import copyreg
+import os
 import threading
 from functools import update_wrapper
 from typing import Any
@@ -23,6 +24,15 @@ METHODS = ("explain", "ir", "llvm", "asm", "lower", "cache_clear")
 _fronts: WeakSet[Any] = WeakSet()
 _lock = threading.Lock()
 _held = 0
+
+
+def _after_fork_child() -> None:
+    global _lock
+    _lock = threading.Lock()  # a thread that does not exist here may hold the old one
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_child)
 
 
 def make_front(dispatch: Any, fun: Any, name: str) -> Any:

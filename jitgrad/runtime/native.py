@@ -89,12 +89,16 @@ class ArgSpec(NamedTuple):
 
 
 class OutSpec(NamedTuple):
-    """One output: ``kind`` "array" (an ndarray, of rank 0 too) or "scalar" (a NumPy scalar)."""
+    """One output: ``kind`` "array" (an ndarray, of rank 0 too) or "scalar" (a NumPy scalar).
+
+    ``static_shape`` has sizes and symbols, as `ArgSpec.dims`; with None, and where there is a prep,
+    prep tells.
+    """
 
     dtype: np.dtype
     ndim: int
     kind: str = "array"
-    static_shape: tuple[int, ...] | None = None
+    static_shape: tuple[int | tuple[str, int], ...] | None = None
 
 
 class CallSpec(NamedTuple):
@@ -204,6 +208,8 @@ def _check(spec: CallSpec | None, prep: int | None) -> None:
             raise ValueError("an output without a static shape needs prep")
         if out.static_shape is not None and len(out.static_shape) != out.ndim:
             raise ValueError(f"static shape {out.static_shape} for rank {out.ndim}")
+        if any(_code(d) < -spec.n_syms for d in out.static_shape or ()):
+            raise ValueError(f"static shape {out.static_shape} with {spec.n_syms} symbols")
     count = {"single": 1, "none": 0}.get(spec.result, len(spec.outputs))
     if spec.result not in entry.RESULTS or count != len(spec.outputs):
         raise ValueError(f"result {spec.result!r} of {len(spec.outputs)} outputs")
@@ -224,6 +230,11 @@ def accepts(dtype: np.dtype, rank: int) -> int:
     """The ACCEPT_* bits of all that an argument of ``dtype`` takes without loss: arrays and, at
     rank 0, NumPy scalars of the dtype and Python numbers."""
     return ACCEPT_ARRAY if rank else ACCEPT_ARRAY | ACCEPT_SCALAR | _number(dtype)[0]
+
+
+def _code(dim: int | tuple[str, int]) -> int:
+    """A size as it is, symbol k as ~k."""
+    return dim if isinstance(dim, int) else ~dim[1]
 
 
 def _range(dtype: np.dtype) -> tuple[int, int]:
@@ -274,7 +285,7 @@ def _pack(spec: CallSpec | None, core: int, prep: int | None) -> Any:
             struct.pack_into("=q", block, at_codes, dim)
             at_codes += 8
         slot += 0 if arg.dims else 16
-    offset, late = 0, False
+    offset, late, symbolic = 0, False, False
     for i, out in enumerate(spec.outputs):
         scalar_type, alloc = 0, 0
         if out.kind == "scalar":
@@ -285,11 +296,14 @@ def _pack(spec: CallSpec | None, core: int, prep: int | None) -> Any:
             late = late or not alloc
         record = (id(out.dtype), scalar_type, out.ndim, 0, offset, alloc, slot)
         struct.pack_into("=QQiiqQq", block, at_outs + i * LAYOUT["O_SIZE"], *record)
-        struct.pack_into(
-            f"={out.ndim}q", block, at_static + offset, *(out.static_shape or (0,) * out.ndim)
-        )
+        codes = [_code(d) for d in out.static_shape or (0,) * out.ndim]
+        symbolic = symbolic or any(c < 0 for c in codes)
+        struct.pack_into(f"={out.ndim}q", block, at_static + offset, *codes)
         offset += 8 * out.ndim
         slot += 16
+    struct.pack_into("=q", block, at_static + offset, -_NEVER - 1)
+    if symbolic and not prep:
+        prep = _support().shapes
     header: tuple[int, ...] = (n, m, core, prep or 0, spec.arena_static)
     header += (entry.RESULTS.index(spec.result),)
     header += (NOGIL_ELEMENTS if spec.nogil else _NEVER, slot, outdata, outobj, dims, strides)
@@ -320,6 +334,7 @@ class _Support(NamedTuple):
     type: type
     call: int
     new: Callable[[], Any]
+    shapes: int
 
 
 _lock = threading.Lock()
@@ -395,7 +410,8 @@ def _make_support() -> _Support:
     made = _make_type(addresses)
     allocate = ctypes.pythonapi.PyType_GenericAlloc
     allocate.restype, allocate.argtypes = ctypes.py_object, [ctypes.py_object, ctypes.c_ssize_t]
-    return _Support(made, call.address("jg_call"), functools.partial(allocate, made, 0))
+    new = functools.partial(allocate, made, 0)
+    return _Support(made, call.address("jg_call"), new, addresses["jg_shapes"])
 
 
 def _forever(content: bytes) -> int:
@@ -493,8 +509,9 @@ class PythonFunction:
             values += given.strides if arg.strided else ()
         ctx, dims = (ctypes.c_int64 * 4)(), (ctypes.c_int64 * (len(values) + 1))(*values)
         arena = ctypes.c_int64(spec.arena_static)
-        shape = (ctypes.c_int64 * (sum(o.ndim for o in spec.outputs) + 1))(
-            *(d for o in spec.outputs for d in o.static_shape or ())
+        known = [d for o in spec.outputs for d in o.static_shape or (0,) * o.ndim]
+        shape = (ctypes.c_int64 * (len(known) + 1))(
+            *[d if isinstance(d, int) else syms[d[1]] for d in known]
         )
         function = ctypes.CFUNCTYPE(ctypes.c_int, *[ctypes.c_void_p] * (4 if prep else 5))
         if prep:

@@ -8,13 +8,13 @@ already is zero outside its mask, so that no second `select` has to be made.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..ir.build import Builder, compile_term
-from ..ir.core import Value
+from ..ir.core import Op, Value
 from ..ir.ops import TABLE
 from ..ir.terms import Term
 from ..ir.types import TensorType
@@ -103,6 +103,43 @@ def merge(b: Builder, p: Cotangent, q: Cotangent) -> Cotangent:
     if m is None or n is None:
         return Cotangent(total)
     return Cotangent(total, b.make(_OR, (m, n)).results[0], True)
+
+
+# what may give infinity at finite operands
+_POLES = frozenset({"div", "pow", "log", "log1p", "sqrt"})
+_poles: dict[Term, bool] = {}
+
+
+def _has_pole(term: Term) -> bool:
+    found = _poles.get(term)
+    if found is None:
+        found = _poles[term] = term.op in _POLES or any(map(_has_pole, term.args))
+    return found
+
+
+def steep(path: Sequence[Op]) -> set[int]:
+    """Ids of the values with an op before them on the path whose derivative may be infinite.
+
+    The zeros of a transposed slice must not meet such a derivative: 0 * inf is NaN.
+    """
+    found: set[int] = set()
+    for op in path:
+        if any(id(v) in found for v in op.operands) or _is_steep(op):
+            found.update(map(id, op.results))
+    return found
+
+
+def _is_steep(op: Op) -> bool:
+    row = op.opdef
+    if row.deriv is None:
+        return False
+    if row.name in ("div", "pow"):  # by a constant
+        by = op.operands[1].op
+        value = by.attrs["value"] if by is not None and by.opdef.name == "constant" else None
+        if isinstance(value, (int, float)):
+            return not (value >= 1 if row.name == "pow" else value != 0)
+    terms = [row.derivative(op, k) for k in range(len(op.operands))]
+    return any(t is not None and _has_pole(t) for t in terms)
 
 
 Make = Callable[[Builder, Mapping[str, Value], TensorType], Value]

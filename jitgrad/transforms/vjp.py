@@ -14,13 +14,16 @@ from typing import Any
 from ..errors import NotDifferentiableError, at
 from ..ir.build import Builder
 from ..ir.core import Op, Value, reachable, serial
-from .masks import Cotangent, Maker, Rule, both, merge, rule, solid
+from ..ir.ops import TABLE
+from ..ir.types import BOOL, tensor
+from .masks import Cotangent, Maker, Rule, both, merge, rule, solid, steep
 
 Maybe = Cotangent | None
 # (b, op, cotangents of the results, which operands are active) -> cotangents of the operands
 RegionRule = Callable[[Builder, Op, "Sequence[Maybe]", "Sequence[bool]"], "Sequence[Maybe]"]
 REGIONS: dict[str, RegionRule] = {}
 
+_SLICE = TABLE["slice"]
 _made_by: dict[str, str] = {}
 
 
@@ -119,6 +122,8 @@ def backward(
         if c is not None and id(o) in active:
             put(o, c)
     keep = {id(v) for v in wrt}
+    # where a slice's zeros could meet an infinite derivative, they are inactive by a mask
+    risky = steep(path) if any(op.opdef is _SLICE for op in path) else ()
     for op in reversed(path):
         row = op.opdef
         results = op.results
@@ -169,6 +174,11 @@ def backward(
         b.loc = op.loc
         b.made_by = made_by or _made_by.get(row.name) or _name(row.name)
         flags = [id(v) in active for v in operands]
+        if row is _SLICE and id(operands[0]) in risky:
+            (ct,) = seeds
+            if ct is not None and ct.mask is None:
+                everywhere = b.const(True, tensor(BOOL, ct.value.type.shape))
+                seeds = [Cotangent(ct.value, everywhere, True)]
         for v, ct in zip(operands, _structured(b, op, seeds, flags)):
             if ct is not None:
                 put(v, ct)

@@ -234,7 +234,7 @@ def test_pads_of_slices_and_back(interior: int):
     wide = b("pad", x, fill, lo=(1, 0), hi=(0, 2), interior=(interior, 0))
     size = wide.type.shape[0]
     back = b("slice", wide, starts=(1, 0), stops=(size, n), steps=(1 + interior, 1))
-    one_kernel(fused(function("f", [x, fill], [b.mul(back, x), b.add(wide, wide)][:1])))
+    one_kernel(fused(function("f", [x, fill], [b.mul(back, x)])))
     fused(function("f", [x, fill], [b.mul(back, x), b.add(wide, wide)]))
 
 
@@ -244,7 +244,7 @@ def test_pads_of_slices_and_back(interior: int):
 def test_what_is_dear_and_shared_is_stored():
     b, x = Builder(), var("x", n, m)
     p = b("pow", x, x)
-    out = fused(function("f", [b("abs", x).op.operands[0]], [b.sum(p, (0,)), b.sum(p, (1,))]))
+    out = fused(function("f", [x], [b.sum(p, (0,)), b.sum(p, (1,))]))
     assert sum(inside(op).count("pow") for op in kernels(out)) == 1
 
 

@@ -871,3 +871,23 @@ def test_an_index_error_inside_a_scan() -> None:
     fn.check(np.arange(4.0), np.array([0, -1, 3]))
     with pytest.raises(StatusError, match=r"\(3, 0, 9, 4\)"):
         fn(np.arange(4.0), np.array([0, 9, 3]))
+
+
+@pytest.mark.parametrize("shape", [(n,), (n, m), (3,), (5, n)])
+@pytest.mark.parametrize("carried", [(), (n,), (m,)])
+def test_scans_in_a_row_share_their_sizes(shape: tuple, carried: tuple) -> None:
+    def passthrough(x: Value, c: Value, reverse: bool) -> Op:
+        inside = [Value(c.type), Value(tensor("f64", x.type.shape[1:]))]
+        length = x.type.shape[0]
+        return B.op("scan", c, x, regions=(Block(inside, (), inside),), length=length,
+                    reverse=reverse, consts=0, carries=1)  # fmt: skip
+
+    x, c, y = param("f64", *shape), param("f64", *carried, name="c"), param("f64", n, m, name="y")
+    first = passthrough(x, c, False)
+    second = passthrough(first.results[1], first.results[0], True)
+    third = passthrough(x, c, False)
+    f = Compiled(function("f", [x, c, y], [*second.results, *third.results]))
+    for size in (0, 1, 2, 5):
+        env = {"n": size, "m": 4}
+        shapes = [interp.resolve(v.type.shape, env) for v in (x, c, y)]
+        f.check(*(np.random.default_rng(size).normal(size=s) for s in shapes))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 
 import numpy as np
 import pytest
@@ -115,6 +116,18 @@ def test_numpy_operands_and_unknown_ones():
 
 A = np.array([[0.5, -1.25, 2.25], [1.5, 0.25, -0.75]])
 V = np.array([0.6, -2.0, 1.0])
+
+
+def log_softmax(m):
+    return m - np.log(np.exp(m).sum(1, keepdims=True))
+
+
+def crossentropies(m, v):
+    logs = log_softmax(m)
+    by_class, by_weight = logs[[0, 1], [2, 0]], (np.exp(logs) * logs).sum(1)
+    return np.log1p(np.exp(m)) - m / (1 + np.exp(-v)) + (by_class - by_weight)[:, None]
+
+
 CASES = {
     "arithmetic": (
         lambda m, v: (m + v) * 2 - v / (1 + m * m),
@@ -136,6 +149,18 @@ CASES = {
     ),
     "reversed": (lambda m, v: v[::-1] - v[::-2].sum(), lambda m, v: v[::-1] - v[::-2].sum()),
     "take": (lambda m, v: m[:, [2, 0, -1, 2]], lambda m, v: m[:, [2, 0, -1, 2]]),
+    "take elements": (
+        lambda m, v: (
+            m[T.arange(m.shape[0]), [2, -1]]
+            + m[[[0], [1]], [2, 0]].sum(axis=1)
+            + T.outer(m[:, 0], m[1])[None, [1, 0], [2, 1], None][0, :, 0]
+        ),
+        lambda m, v: (
+            m[np.arange(2), [2, -1]]
+            + m[[[0], [1]], [2, 0]].sum(1)
+            + np.outer(m[:, 0], m[1])[[1, 0], [2, 1]]
+        ),
+    ),
     "reshape": (
         lambda m, v: m.reshape((3, -1)) + m.flatten().reshape((m.shape[1], 2)),
         lambda m, v: m.reshape(3, -1) + m.reshape(3, 2),
@@ -160,6 +185,18 @@ CASES = {
     "more functions": (
         lambda m, v: T.expm1(m) + T.sgn(v) + abs(v) ** m + T.logaddexp(m, v) + T.floor(m),
         lambda m, v: np.expm1(m) + np.sign(v) + abs(v) ** m + np.logaddexp(m, v) + np.floor(m),
+    ),
+    "erf and tan": (
+        lambda m, v: T.tan(m / 2) + T.erf(v),
+        lambda m, v: np.tan(m / 2) + [math.erf(a) for a in v],
+    ),
+    "crossentropies": (
+        lambda m, v: (
+            T.nnet.binary_crossentropy(T.nnet.sigmoid(m), T.nnet.sigmoid(v))
+            - T.nnet.categorical_crossentropy(T.nnet.softmax(m), [2, 0])[:, None]
+            + T.nnet.categorical_crossentropy(T.nnet.softmax(m), T.nnet.softmax(m))[:, None]
+        ),
+        crossentropies,
     ),
     "softmax": (
         lambda m, v: T.nnet.softmax(m) + T.logsumexp(m, axis=1, keepdims=True),
@@ -289,6 +326,21 @@ def test_integer_indices(mode):
     np.testing.assert_array_equal(g, [4, 0, 6])
     with pytest.raises(IndexError, match="index 3 is out of bounds"):
         f([1, 2, 3], [3])
+    m, k = T.dmatrix("m"), T.lvector("k")
+    g = function([m, i, k], [m[i, k], T.grad(T.sum(m[i, k] ** 2), m)], mode=mode)
+    a = np.array([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
+    taken, slope = g(a, [0, 1, 0], [2, -3, 2])
+    np.testing.assert_array_equal(taken, [3, 4, 3])
+    np.testing.assert_array_equal(slope, [[0, 0, 12], [8, 0, 0]])
+    for row, column, message in ((2, 0, "index 2"), (0, 3, "index 3"), (0, -4, "index -4")):
+        with pytest.raises(IndexError, match=message):
+            g(a, [row], [column])
+    with pytest.raises(ShapeError, match=r"in index: i has shape \(2,\); k has shape \(3,\)"):
+        g(a, [0, 1], [0, 1, 2])
+    t = T.tensor3("t")
+    with pytest.raises(TypeError, match="side by side") as err:
+        t[i, :, k]
+    assert here(-1) in str(err.value)
 
 
 def test_sizes():

@@ -42,6 +42,9 @@ def branches(x):
     return -x
 
 number = 3
+
+def raises(x):
+    return {}["lost"]
 """
 
 
@@ -145,6 +148,23 @@ def test_bad_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_a_file_that_is_no_text(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.out").write_bytes(b"\x7fELF\xd0\x00")
+    assert "a.out is no text" in out(capsys, "opt", str(tmp_path / "a.out"), status=1)
+    assert "directory" in out(capsys, "opt", str(tmp_path), status=1)
+
+
+def test_a_reader_that_stops_reading(file: str) -> None:
+    """`jitgrad opt … | head -1` ends without a word."""
+    code = "import sys; from jitgrad.tools.cli import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "opt", file, "-p", "tensor,lower", "--print-after-all"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as run:
+        assert run.stdout is not None and run.stderr is not None
+        run.stdout.close()
+        assert run.stderr.read() == b""
+    assert run.returncode == 0
+
+
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     for words, code in (([], 2), (["no"], 2), (["opt"], 2), (["--help"], 0), (["dump", "-h"], 0)):
         with pytest.raises(SystemExit) as end:
@@ -202,13 +222,27 @@ def test_dump_of_a_module(capsys: pytest.CaptureFixture[str]) -> None:
         ("MODEL:loss", "f99", "--args: line 1, column 1: there is no dtype f99"),
         ("MODEL:loss", "f64 f64", "expected ','"),
         ("MODEL:branches", "f64[n]", "line 10, in branches"),
+        ("MODEL:loss", "f64[n]", "MODEL:loss with --args 'f64[n]': missing a required argument"),
+        ("MODEL:loss", "f64, f64, f64", "too many positional arguments"),
+        ("MODEL:raises", "f64[n]", "MODEL:raises raised KeyError: 'lost'\n  at \"MODEL\", line 17"),
+        ("BROKEN:f", "", "BROKEN raised SyntaxError: invalid syntax"),
+        ("IMPORTS:f", "", "ModuleNotFoundError: No module named 'no_such_module'"),
+        ("IMPORTS:f", "", 'at "IMPORTS", line 2'),
     ],
 )
 def test_dump_errors(
     model: str, capsys: pytest.CaptureFixture[str], target: str, types: str, message: str
 ) -> None:
-    err = out(capsys, "dump", target.replace("MODEL", model), "--args", types, status=1)
+    folder = Path(model).parent
+    files = {"MODEL": model}
+    for name, text in (("BROKEN", "x ==== 3\n"), ("IMPORTS", "\nimport no_such_module\n")):
+        (folder / f"{name.lower()}.py").write_text(text)
+        files[name] = str(folder / f"{name.lower()}.py")
+    for name, path in files.items():
+        target, message = target.replace(name, path), message.replace(name, path)
+    err = out(capsys, "dump", target, "--args", types, status=1)
     assert message in err
+    assert "Traceback" not in err
 
 
 # -- the reference --------------------------------------------------------------------------------
