@@ -99,7 +99,10 @@ def _plan(roots: Sequence[Value], stops: set[int], derive: bool) -> tuple[list[A
         if found is not None:
             recipe, k = found
             known = tuple([(id(a), id(g)) for a, g in recipe.known])
-            key = (id(recipe.cost), tuple([id(c) for c in recipe.constants]), known)
+            # a walk stops at what it is asked for: one that is to end at variables only goes by
+            # itself, since the rules see more of the cost in one piece
+            middle = recipe.wrt[k].op is not None
+            key = (id(recipe.cost), tuple([id(c) for c in recipe.constants]), known, middle)
             group = groups.get(key)
             if group is None:
                 group = groups[key] = _Group(recipe)

@@ -15,7 +15,7 @@ import numpy as np
 from ..ir.core import Op, Value
 from ..ir.dims import Dim, symbols
 from .symbolic import TensorVariable
-from .symbolic_notes import owners
+from .symbolic_notes import notes, owners
 
 LIMIT = 1_000_000  # characters; a formula repeats what a graph shares, so it can grow without end
 _INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "\\dot",
@@ -90,7 +90,8 @@ def _pieces(v: Value) -> list[Any]:
     if name == "dim":
         return [dim_text(op.attrs["expr"])]
     if name == "slice":
-        return [ins[0], "[", _slices(op), "]"]
+        note = notes.get(v)
+        return [ins[0], "[", _slices(op, note is not None and note.op == "index"), "]"]
     if name == "gather":
         lead = ":, " * op.attrs["axis"]
         return [ins[0], f"[{lead}", ins[1], "]"]
@@ -132,13 +133,19 @@ def _same_but_ones(op: Op) -> bool:
     return kept(op.results[0].type.shape) == kept(op.operands[0].type.shape)
 
 
-def _slices(op: Op) -> str:
+def _slices(op: Op, picks: bool) -> str:
+    """What stands in the brackets; `picks` where single elements are cut out for ints."""
     parts = []
     for lo, hi, step, n in zip(op.attrs["starts"], op.attrs["stops"], op.attrs["steps"],
                                op.operands[0].type.shape):  # fmt: skip
         low = "" if lo.__class__ is int and lo == 0 else dim_text(lo)
         high = "" if hi is n else dim_text(hi)
+        if picks:
+            parts.append(dim_text(lo) if low or high else ":")
+            continue
         parts.append(f"{low}:{high}" + (f":{step}" if step != 1 else ""))
+    while picks and parts[-1] == ":":
+        parts.pop()
     return ", ".join(parts)
 
 

@@ -204,7 +204,7 @@ def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = None) -> Te
         start, stop = 0, start
     b = Builder(here())
     lo, hi = as_dim(start), as_dim(stop)
-    if lo is None or hi is None or (isinstance(start, float) or isinstance(stop, float)):
+    if lo is None or hi is None or float in (start.__class__, stop.__class__, step.__class__):
         if not all(is_number(a) for a in (start, stop, step)):
             raise ShapeError(at("arange takes numbers or sizes of variables", b.loc))
         return as_tensor_variable(_numbers(start, stop, step, dtype))

@@ -30,7 +30,7 @@ from jitgrad.llvm.target import Target
 # So: codegen o1 for loops (o0 spills every accumulator), as o2 buys nothing; o0 for straight-line
 # code, and for what is so big that o1 would cost most of a second. Passes run only where there is
 # something to inline or an alloca to promote: instcombine is 23 of the 26 ms of the light passes
-# on 10,000 ops, and made none of these faster that came from our own passes (left out when big).
+# on 10,000 ops, and made nothing faster that came from our own passes, so it is left out.
 # new-gvn costs 30-50 % of the passes and removes nothing after our CSE.
 _BIG = 3000
 
@@ -42,7 +42,7 @@ class CompileError(RuntimeError):
 
 
 class _Plan(NamedTuple):
-    passes: str  # "none", "inline", "light" or "full"
+    passes: str  # "none", "inline" or "full"
     codegen: int
 
 
@@ -247,8 +247,7 @@ def choose_plan(text: str, opt: str) -> _Plan:
         return _Plan("inline" if work else "none", 0)
     big = inlined_size(text) > _BIG
     loops = " phi " in text or "br i1 " in text
-    passes = "none" if not work else "inline" if big else "light"
-    return _Plan(passes, 1 if loops and not big else 0)
+    return _Plan("inline" if work else "none", 1 if loops and not big else 0)
 
 
 _CALL = re.compile(r"call [^@\n]*@([\w.$]+)\(")
@@ -315,8 +314,6 @@ def _run_passes(module: Any, machine: Any, plan: _Plan) -> None:
         manager = llvm.create_new_module_pass_manager()
         manager.add_always_inliner_pass()
         manager.add_sroa_pass()
-        if plan.passes == "light":
-            manager.add_instruction_combine_pass()
         manager.add_simplify_cfg_pass()
         manager.add_dead_code_elimination_pass()
     manager.run(module, builder)

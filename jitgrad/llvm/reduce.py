@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..ir.ops.kernel import MONOIDS
 from ..ir.types import DType
 from .code import Code
-from .scalar import evaluate, part
+from .scalar import evaluate, join, part
 from .text import const, vec
 
 BLOCK = 2048  # elements of a block of a vector loop
@@ -128,7 +128,16 @@ class FloatSum(Carry):
 
     def fewer(self, state: list[str], lanes: int) -> list[str]:
         """The sum, for a plain one of so few elements behind that it needs no blocks."""
-        return self.halved([self._best(state)], self.narrow, lanes)
+        out, have, d = (
+            self.halved([self._best(state)], self.narrow, lanes),
+            self.narrow,
+            self.dtypes[0],
+        )
+        while have < lanes:  # the rest is wider than the totals: lanes of nothing
+            nothing = const(d.name, have, 0)
+            out = [join(self.c, self.c.cur, out[0], nothing, d.name, have)]
+            have *= 2
+        return out
 
     def _best(self, state: list[str]) -> str:
         c, t, m = self.c, self.slots[1][0], vec("bool", self.narrow)

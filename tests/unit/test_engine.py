@@ -106,7 +106,7 @@ def test_unknown_option():
 
 
 def test_policy():
-    assert choose_plan(LOOP, "light") == ("light", 1)
+    assert choose_plan(LOOP, "light") == ("inline", 1)
     assert choose_plan(LOOP.replace("alwaysinline", ""), "light") == ("none", 1)
     assert choose_plan(ADD, "light") == ("none", 0)
     assert choose_plan(ADD + "  %x = add i64 %x, 1\n" * 4000, "light") == ("none", 0)

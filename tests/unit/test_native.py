@@ -665,3 +665,17 @@ def test_blas_is_numpys():
     ddot = ctypes.CFUNCTYPE(ctypes.c_double, integer, data, integer, data, integer)
     x, y = np.arange(10.0), np.arange(10.0)[::-1].copy()
     assert ddot(found.symbols["cblas_ddot"])(10, x.ctypes.data, 1, y.ctypes.data, 1) == x @ y
+
+
+def test_shapes_of_symbols_need_no_prep(make):
+    outs = (OutSpec(F64, 2, "array", (M, 3)), OutSpec(F64, 0), OutSpec(F64, 2, "array", (N, M)))
+    f = build(make, CallSpec((ArgSpec("x", F64, (N, M)),), outs, 2, 0, "tuple"))
+    for shape in ((2, 5), (0, 1), (4, 4)):
+        got = [r.shape for r in f(np.zeros(shape))]
+        assert got == [(shape[1], 3), (), shape]
+
+
+def test_shapes_of_unknown_symbols(make):
+    spec = CallSpec((ArgSpec("x", F64, (N,)),), (OutSpec(F64, 1, "array", (M,)),), 1)
+    with pytest.raises(ValueError, match="with 1 symbols"):
+        build(make, spec)

@@ -69,7 +69,7 @@ def test_identity_truth_and_iteration():
         len(x)
     with pytest.raises(TypeError, match="symbolic"):
         float(T.dscalar())
-    assert [pp(v) for v in T.constant([1.0, 2.0])] == ["[1., 2.][:1]", "[1., 2.][1:]"]
+    assert [pp(v) for v in T.constant([1.0, 2.0])] == ["[1., 2.][0]", "[1., 2.][1]"]
 
 
 @pytest.mark.parametrize(
@@ -369,6 +369,22 @@ def test_pp():
     assert pp(x.T + 1.0) == "(x.T + 1.0)" and pp(w.dimshuffle("x", 0) * x) == "(w * x)"
     assert pp(T.switch(x > 0, x, 0)) == "switch(gt(x, 0), x, 0)"
     assert pp(T.dscalar()) == "<f64>"
+
+
+def test_pp_of_indices():
+    m, i = T.dmatrix("m"), T.lvector("i")
+    assert pp(m[0]) == "m[0]" and pp(m[:, 1]) == "m[:, 1]" and pp(m[1, 2]) == "m[1, 2]"
+    assert pp(m[-1]) == "m[Shape(m)[0] - 1]"
+    assert pp(m[1:, 0]) == "m[:, 0][1:Shape(m)[0], :]" or pp(m[1:, 0]) == "m[:, 0][1:, :]"
+    assert pp(m[i]) == "m[i]" and pp(m[:, i]) == "m[:, i]"
+
+
+def test_arange_of_numbers():
+    for args in ((4,), (1, 4), (0, 1, 0.25), (5, 0, -2), (0.5, 3), (0, 10, 3)):
+        got, want = T.arange(*args).eval(), np.arange(*args)
+        assert got.dtype == want.dtype
+        np.testing.assert_array_equal(got, want)
+    assert T.arange(3, dtype="float32").eval().dtype == np.float32
 
 
 def test_debugprint():

@@ -86,6 +86,23 @@ def test_grad_by_values_in_the_middle():
     np.testing.assert_allclose(fixed.eval({x: [0.0, 1.0]}), [1, np.e])
 
 
+def test_a_value_in_the_middle_does_not_spoil_the_rest():
+    """Asked for by itself, the gradient by x sees the logarithm of a softmax in one piece."""
+    x = T.dvector("x")
+    p = T.exp(x) / T.sum(T.exp(x))
+    c = -T.sum(T.log(p))
+    both = [T.grad(c, p), T.grad(c, x)], T.grad(c, [p, x])
+    for asked in both:
+        for mode in (RUN, SLOW):
+            with np.errstate(all="ignore"):
+                by_p, by_x = function([x], asked, mode=mode)([1000.0, 0.0])
+            np.testing.assert_array_equal(by_p, [-1, -np.inf])
+            np.testing.assert_array_equal(by_x, [1, -1])
+            by_p, by_x = function([x], asked, mode=mode)([1.0, 0.0])
+            np.testing.assert_allclose(by_p, [-1 - np.exp(-1), -1 - np.e])
+            np.testing.assert_allclose(by_x, np.array([2, -2]) / (1 + np.exp(-1)) - [1, -1])
+
+
 def test_known_grads():
     x = T.dvector("x")
     z = T.exp(x)

@@ -208,3 +208,15 @@ def test_forward_and_backward_share_in_the_traced_front_end() -> None:
     compiled = step(*args)
     for g, w in zip([compiled[0], *compiled[1]], [eager[0], *eager[1]]):
         np.testing.assert_allclose(g, w, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("size", [2048, 4099, 4104, 4111, 20045])
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_sums_against_a_constant_of_any_size(size: int, dtype: str) -> None:
+    """The size is compiled in: what is left behind whole vectors may be wider than a total."""
+    x = T.TensorType(dtype, (False,))("x")
+    weights = (np.arange(size) % 7).astype(dtype)
+    cost = T.sum(T.sigmoid(x) * weights)
+    value, g = function([x], [cost, T.grad(cost, x)])(np.zeros(size, dtype))
+    assert value == weights.sum() / 2
+    np.testing.assert_allclose(g, weights / 4, rtol=1e-6)
