@@ -107,8 +107,8 @@ class Jitted:
                 last = spec.paths[-1].guards[-1] if spec.paths[-1].guards else ""
                 warnings.warn(
                     f"{self._name} took more than {MAX_PATHS} paths through its branches on values "
-                    "and is interpreted where none of them fits; use jitgrad.numpy.where or "
-                    f"jitgrad.lax.cond. The last one: {last}", stacklevel=4)  # fmt: skip
+                    "and is interpreted where none of them fits; use jitgrad.numpy.where. "
+                    f"The last one: {last}", stacklevel=4)  # fmt: skip
             return self.__wrapped__(*call[0], **call[1])
         try:
             traced = self._trace(leaves, treedef, spec.pattern)
@@ -356,7 +356,10 @@ def jit(fun: Any = None, *, static_argnums: Any = (), static_argnames: Any = (),
     Arguments that are no numbers are static: another value of one compiles again, as does a new
     dtype, rank or pytree; a new size does not. `static_argnums` and `static_argnames` make more
     arguments static. A branch on a traced value is taken as this call's arguments say and guarded:
-    another outcome traces another path. `donate_argnums` is accepted for JAX's sake.
+    another outcome traces another path. Arrays that the function reads from outside are read anew
+    at each call, so that writing into them shows; binding their name (or an attribute of `self`) to
+    another array does not, and numbers from outside are frozen when the function is traced:
+    `cache_clear()` forgets them. `donate_argnums` is accepted for JAX's sake.
 
     >>> f = jit(lambda x: x * 2)
     >>> f(np.arange(3.0))

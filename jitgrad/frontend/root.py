@@ -176,7 +176,7 @@ class Root:
             if got is None:
                 raise TraceError(at(
                     f"{what} needs the value of a traced array, and here it has none (under vmap, "
-                    "eval_shape or a lax body); use jitgrad.numpy.where or jitgrad.lax.cond",
+                    "eval_shape); compute both sides and choose with jitgrad.numpy.where",
                     here()))  # fmt: skip
             answer = self.decided[cond] = bool(got)
             if self.kind == "jit":

@@ -98,7 +98,7 @@ CASES = [
     (jit(assign), (X,), TraceError, ["x.at[index].set(value)", "x[0] = 2.0"]),
     (grad(fill_numpy), (X,), TraceError, ["lists instead of assigning", "out[i] = x[i] ** 2"]),
     (jit(mask), (X,), TraceError, ["jitgrad.numpy.where", "x[x > 0.5]"]),
-    (vmap(branch), (X,), TraceError, ["where", "cond", "x if x > 0"]),
+    (vmap(branch), (X,), TraceError, ["where", "where", "x if x > 0"]),
     (grad(median), (X,), TraceError, ["numpy.median", "np.median(x)"]),
     (jit(out_of_range), (X,), IndexError, ["index 7", "size 3", "x[7]"]),
     (grad(stack_wrong), (X,), ShapeError, ["same shape", "np.stack"]),

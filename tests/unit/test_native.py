@@ -669,7 +669,7 @@ def test_blas_is_numpys():
 
 def test_shapes_of_symbols_need_no_prep(make):
     outs = (OutSpec(F64, 2, "array", (M, 3)), OutSpec(F64, 0), OutSpec(F64, 2, "array", (N, M)))
-    f = build(make, CallSpec((ArgSpec("x", F64, (N, M)),), outs, 2, 0, "tuple"))
+    f = make(CallSpec((ArgSpec("x", F64, (N, M)),), outs, 2, 0, "tuple"))
     for shape in ((2, 5), (0, 1), (4, 4)):
         got = [r.shape for r in f(np.zeros(shape))]
         assert got == [(shape[1], 3), (), shape]
@@ -678,4 +678,4 @@ def test_shapes_of_symbols_need_no_prep(make):
 def test_shapes_of_unknown_symbols(make):
     spec = CallSpec((ArgSpec("x", F64, (N,)),), (OutSpec(F64, 1, "array", (M,)),), 1)
     with pytest.raises(ValueError, match="with 1 symbols"):
-        build(make, spec)
+        make(spec)
