@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any
 
-from .api import _argnums, elementwise_grad, grad, jvp, vjp
+from .derivatives import _argnums, elementwise_grad, grad, jvp, vjp
 from .errors import at
 from .frontend.ops import lift
 from .frontend.pytree import flatten, unflatten

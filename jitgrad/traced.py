@@ -12,7 +12,7 @@ from weakref import ref
 
 import numpy as np
 
-from .errors import GuardError, JitgradError
+from .errors import GuardError, JitgradError, ShapeError
 from .frontend.pytree import LEAF, TreeDef, flatten, unflatten
 from .frontend.source import explained, unwrapped, without_our_frames
 from .frontend.trace import ARRAY, SCALAR, WEAK, Escape, state
@@ -99,7 +99,9 @@ class Jitted:
         for path in spec.paths:
             try:
                 return path(dynamic)
-            except GuardError:
+            except (GuardError, ShapeError):
+                # what the trace found of values or sizes does not hold for these: another trace
+                # takes its own way, or says of these arguments what is wrong with them
                 continue
         if len(spec.paths) >= MAX_PATHS:
             if not spec.overflow:
