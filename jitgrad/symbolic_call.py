@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from .arguments import LARGE
 from .errors import JitgradError, ShapeError, at
 from .frontend.relations import Check
 from .frontend.symbolic import TensorVariable
@@ -47,7 +48,7 @@ class PythonCall:
 class SlowCall:
     """The slow path of a call: arguments converted, every error named.
 
-    `target` takes arrays of exactly the inputs' dtypes and ranks, C-contiguous and aligned.
+    `target` takes aligned arrays of exactly the inputs' dtypes and ranks; large ones in any layout.
     """
 
     def __init__(self, name: str, ins: Sequence[In], checks: Sequence[Check],
@@ -56,7 +57,6 @@ class SlowCall:
         self.types = [i.variable.value.type for i in ins]
         self.downcast = [downcast if i.allow_downcast is None else i.allow_downcast for i in ins]
         self.target: Callable[..., Any] = self.refuse
-        self.native = False
 
     def refuse(self, *arrays: Any) -> Any:
         raise JitgradError(f"{self.name} does not take arguments that fit its inputs")
@@ -64,9 +64,6 @@ class SlowCall:
     def __call__(self, *given: Any, **named: Any) -> Any:
         arrays = self.convert(given, named)
         self.check(arrays)
-        again = len(given) == len(arrays) and all(a is g for a, g in zip(arrays, given))
-        if again and given and self.native:  # compiled code has refused just these
-            return self.refuse()
         return self.target(*arrays)
 
     def convert(self, given: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
@@ -125,6 +122,8 @@ class SlowCall:
         if array.ndim != len(type_.shape):
             what = f"expected {len(type_.shape)}, got {array.ndim} with shape {array.shape}"
             raise self.bad(k, ShapeError, f"Wrong number of dimensions: {what}")
+        if array.dtype == want and array.dtype.isnative and array.size >= LARGE:
+            return np.require(array, want, ["A"])  # read where it lies
         with np.errstate(all="ignore"):
             out = np.require(array, want, ["C", "A"])
         return out if out.ndim == array.ndim else out.reshape(array.shape)

@@ -169,10 +169,9 @@ def _compiled(
         slow.target = compiled.run
     else:
         compiled = compile_ir(made.fn, name=title, result=result, slow=slow, accept=_accept(slow))
-        slow.target = compiled.call
-        slow.native = True
+        slow.target = lambda *arrays: compiled.exact(arrays)
     call = compiled.call
-    if slow.native and any(op.opdef.name == "require" for op in made.fn.ops):
+    if mode != "FAST_COMPILE" and any(op.opdef.name == "require" for op in made.fn.ops):
         call = PythonCall(_explained(call, slow), title)
     if keys is not None:
         call = PythonCall(_named(call, keys), title)
