@@ -1,6 +1,6 @@
 """Compile time against graph size: a value and its gradient, straight-line, 10 to 10,000 ops.
 
-`python benchmarks/compile_time.py [--sizes 10,100,1000,10000]` prints a line a size: the ops of the
+`python benchmarks/compile_time.py [--sizes 10,100,1000,2000,10000]` prints a line a size: the ops of the
 final program, microseconds an op of Python work (tracing, differentiating, passes, emitting) and
 of LLVM, and the whole in milliseconds; then the phases of the largest size.
 """
@@ -73,7 +73,7 @@ def measure(n: int, inputs: int) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sizes", default="10,100,1000,10000")
+    parser.add_argument("--sizes", default="10,100,1000,2000,10000")
     parser.add_argument("--repeat", type=int, default=3)
     sizes = [int(s) for s in parser.parse_args().sizes.split(",")]
     repeat = parser.parse_args().repeat

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any, TypeVar
 
-YOUNG = 250_000  # new objects between two runs
+YOUNG = 2_000_000  # new objects between two runs: what compiling some 30,000 ops makes
 
 _lock = threading.Lock()
 _depth = 0

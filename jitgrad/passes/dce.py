@@ -112,8 +112,12 @@ class Dce(Pass):
     name: ClassVar[str] = "dce"
 
     def run(self, fn: Function) -> Function:
+        if "live" in fn.cache:
+            return fn
         body = dce_block(fn.body)
-        return fn if body is fn.body else keep_notes(fn, fn.with_body(body))
+        out = fn if body is fn.body else keep_notes(fn, fn.with_body(body))
+        out.cache["live"] = True
+        return out
 
 
 def keep_notes(old: Function, new: Function) -> Function:

@@ -69,8 +69,9 @@ class Fuse(Pass):
         notes: list[str] = []
         body = fuse_block(fn.body, fn.layouts, self.recompute, notes)
         out = fn.with_body(body)
-        out.cache.update(fn.cache)
         out.cache["fuse"] = notes
+        if "dim_notes" in fn.cache:
+            out.cache["dim_notes"] = fn.cache["dim_notes"]
         return out
 
 

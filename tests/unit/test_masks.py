@@ -199,3 +199,35 @@ def test_pow_with_a_constant_exponent_at_zero(n, want):
     assert g[0] == want
     (h,) = gradient(lambda b, x: b("pow", x, b.const(n, x.type)), [0.0], order=2)
     assert h[0] == (2.0 if n == 2 else 0.0)
+
+
+def tail(b: Builder, v: Value) -> Value:
+    """v[1:]"""
+    return b("slice", v, starts=(1,), stops=v.type.shape, steps=(1,))
+
+
+@pytest.mark.parametrize("order", [1, 2])
+@pytest.mark.parametrize("op", ["sqrt", "log"])
+def test_what_a_slice_leaves_out_is_inactive(op: str, order: int):
+    (g,) = gradient(lambda b, x: tail(b, b(op, x)), [0.0, 1.0, 4.0], order=order)
+    assert g[0] == 0 and np.isfinite(g).all() and (g[1:] != 0).all()
+    (g,) = gradient(lambda b, x: b("exp", tail(b, b("sin", b(op, x)))), [0.0, 1.0, 4.0])
+    assert g[0] == 0 and np.isfinite(g).all()
+
+
+def test_a_slice_of_what_is_used_elsewhere_stays_active():
+    def both(b, x):
+        s = b("sqrt", x)
+        return b.add(b.sum(tail(b, s), (0,)), b.sum(s, (0,)))
+
+    (g,) = gradient(both, [0.0, 4.0])
+    assert g[0] == np.inf and g[1] == 0.5
+
+
+@pytest.mark.parametrize("op", ["exp", "sin", "tanh", "sigmoid", "neg"])
+def test_slices_cost_no_mask_where_no_derivative_is_infinite(op: str):
+    b, x = Builder(), var("x", 4)
+    y = tail(b, b(op, b("div", x, b.const(3, x.type))))
+    (g,) = pullback([y], [var("t", 3)], [x])
+    names = [o.name for o in reachable([g])]
+    assert "select" not in names and names.count("pad") == 1

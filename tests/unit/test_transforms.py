@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import itertools
+import sys
 import time
 
 import numpy as np
@@ -16,6 +18,7 @@ from jitgrad.ir.dims import symbol
 from jitgrad.ir.interp import run
 from jitgrad.ir.ops import TABLE
 from jitgrad.ir.types import F32, F64, scalar, tensor
+from jitgrad.passes.pipelines import parse_pipeline
 from jitgrad.testing.gradcheck import check_derivatives, examples, gradient
 from jitgrad.transforms import batch, batched, jvp, pullback, pushforward, vjp
 
@@ -352,3 +355,35 @@ def test_long_chains_take_linear_time_and_no_recursion():
             run(function("g", [x], [g]), at), run(function("d", [x], [d]), at), rtol=1e-9
         )
     assert times[10_000] < 12 * times[2_500]
+
+
+def nested_calls(levels: int) -> Function:
+    """sin(x) * 1.01 ** levels, each factor in a function of its own."""
+    b, x = Builder(), var("x", 2)
+    fn = function("f0", [x], [b("sin", x)])
+    for k in range(levels):
+        x = var("x", 2)
+        inner = b.op("call", x, callee=fn).result
+        fn = function(f"f{k + 1}", [x], [b.mul(inner, b.const(1.01, x.type))])
+    return fn
+
+
+def test_calls_nest_deeper_than_the_recursion_limit():
+    fn = nested_calls(400)
+    x, one = np.array([0.3, 0.7]), np.ones(2)
+    factor = 1.01**400
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(len(inspect.stack(0)) + 300)
+    try:
+        (value,) = run(fn, [x])
+        forward, reverse = run(jvp(fn), [x, one])[1], run(vjp(fn), [x, one])[1]
+        second = run(vjp(vjp(fn)), [x, one, np.zeros(2), one])[2]
+        (many,) = run(batched(fn, [True], 2), [np.stack([x, x])])
+        flat = run(parse_pipeline("dce,inline").run(vjp(fn)), [x, one])[1]
+    finally:
+        sys.setrecursionlimit(limit)
+    np.testing.assert_allclose(value, np.sin(x) * factor)
+    for got in (forward, reverse, flat):
+        np.testing.assert_allclose(got, np.cos(x) * factor)
+    np.testing.assert_allclose(second, -np.sin(x) * factor)
+    np.testing.assert_allclose(many, np.stack([value, value]))
