@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 from time import perf_counter
 
-from jitgrad.api import value_and_grad
-
 import jitgrad.numpy as np
+from jitgrad.api import value_and_grad
 from jitgrad.compile import compile_ir
 from jitgrad.ir.core import Function
 

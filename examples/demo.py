@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from time import perf_counter
 
-import jitgrad.tensor as T
 import numpy as onp
 from scipy.optimize import minimize
 
 import jitgrad
 import jitgrad.numpy as np
+import jitgrad.tensor as T
 from jitgrad import function, pp
 
 PENALTY = 1.0

@@ -1,4 +1,4 @@
-"""Functions to look at: `jitgrad dump examples.shapes:loss --args "f64[31], f64[n, 31], f64[n]"`."""
+"""Functions to look at: `jitgrad dump examples.shapes:loss --args "f64[n], f64[m, n], f64[m]"`."""
 
 import jitgrad.numpy as np
 from jitgrad import value_and_grad
