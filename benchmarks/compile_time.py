@@ -1,6 +1,6 @@
 """Compile time against graph size: a value and its gradient, straight-line, 10 to 10,000 ops.
 
-`python benchmarks/compile_time.py [--sizes 10,100,1000,2000,10000]` prints a line a size: the ops of the
+`python benchmarks/compile_time.py [--sizes 10,100,1000]` prints a line a size: the ops of the
 final program, microseconds an op of Python work (tracing, differentiating, passes, emitting) and
 of LLVM, and the whole in milliseconds; then the phases of the largest size.
 """
@@ -65,9 +65,8 @@ def measure(n: int, inputs: int) -> dict[str, float]:
     fn = make_ir(f)(*args)
     trace = perf_counter() - start
     compiled = compile_ir(fn)
-    times = dict(compiled.timings)
-    return {"trace and gradient": trace, "passes": times["passes"], "emit": times["emit"],
-            "llvm": times["llvm"], "entry": times["entry"], "ops": count(compiled.kernels)}  # fmt: skip
+    times = {k: compiled.timings[k] for k in ("passes", "emit", "llvm", "entry")}
+    return {"trace and gradient": trace, **times, "ops": count(compiled.kernels)}
 
 
 def main() -> None:
@@ -86,8 +85,8 @@ def main() -> None:
         ops = best.pop("ops")
         whole = sum(best.values())
         python = whole - best["llvm"]
-        print(f"{n:12}{inputs:8}{ops:11.0f}{python / ops * 1e6:14.1f}{best['llvm'] / ops * 1e6:12.1f}"
-              f"{whole * 1e3:10.1f}")  # fmt: skip
+        each = python / ops * 1e6, best["llvm"] / ops * 1e6
+        print(f"{n:12}{inputs:8}{ops:11.0f}{each[0]:14.1f}{each[1]:12.1f}{whole * 1e3:10.1f}")
     print(f"\nphases at {sizes[-1]} ops, us an op of the final program:")
     for phase, seconds in best.items():
         print(f"  {phase:20}{seconds / ops * 1e6:8.2f}")

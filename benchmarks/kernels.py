@@ -1,4 +1,4 @@
-"""Kernels against NumPy in one interleaved run, with the time of a copy of the same bytes beside."""
+"""Kernels against NumPy in one interleaved run, the time of a copy of the same bytes beside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Timing that a noisy shared machine cannot fool easily: interleaved batches, minimum and median."""
+"""Timing for noisy shared machines: interleaved batches, minimum and median."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The demo: the derivatives tutorial, then a logistic regression on real data, gradient compiled."""
+"""The demo: the derivatives tutorial, then a logistic regression on real data, compiled."""
 
 from __future__ import annotations
 
