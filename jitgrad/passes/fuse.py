@@ -18,40 +18,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
 from ..errors import JitgradError
 from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value
 from ..ir.dims import Dim
 from .base import Pass, register
-from .fuse_build import (
-    INDEX_MAPS,
-    axes_of,
-    build_concat,
-    build_kernel,
-    full_index,
-    squeezed,
-)
+from .fuse_build import axes_of, build_concat, build_kernel
+from .fuse_index import INDEX_MAPS, full_index
+from .fuse_plan import LIBRARY, REDUCTIONS, Plan, is_dense, space_of
 
-REDUCTIONS = frozenset({"sum", "max", "min", "any", "all", "argmax"})
 _LOOP = re.compile(r"i\d+")
-LIBRARY = frozenset({"matmul", "cumsum", "scatter_add", "cond", "scan", "guard", "require"})
-INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "gather", "fill"})
-_COST = {"div": 4, "sqrt": 6, "select": 1, "constant": 0, "iota": 1, "pow": 40, "sin": 20,
-         "cos": 20, "tanh": 16, "cast": 1}  # fmt: skip
-
-
-def cost_of(op: Op) -> int:
-    """Rough price of one element, in units of an addition."""
-    known = _COST.get(op.opdef.name)
-    if known is not None:
-        return known
-    return 12 if op.opdef.emit == "math" else 1
-
-
-def is_dense(op: Op) -> bool:
-    return op.opdef.name == "constant" and isinstance(op.attrs["value"], np.ndarray)
 
 
 @register
@@ -75,186 +51,11 @@ class Fuse(Pass):
         return out
 
 
-class _Plan:
-    """What is materialized in a block, and when each root runs."""
-
-    def __init__(self, block: Block, recompute: int) -> None:
-        self.block = block
-        self.roots: dict[int, Value] = {}
-        self.alias: set[int] = set()
-        self.limit = recompute
-        self.users: dict[int, list[Op]] = {}
-        self.cost: dict[int, int] = {}
-        self.point: dict[int, int] = {}  # stage of roots reached at the same index
-        self.later: dict[int, int] = {}  # 1 + stage of everything else that must have run
-        self.stage: dict[int, int] = {}
-
-    def decide(self) -> None:
-        for op in self.block.ops:
-            for v in op.operands:
-                self.users.setdefault(id(v), []).append(op)
-        self.mandatory()
-        self.schedule()
-        if self.several():
-            if not self.cost:
-                self.price(spread=False)
-            if self.shared():
-                self.schedule()
-
-    def need(self, v: Value) -> None:
-        """`v` must exist in memory; through reshapes and refines, what they rename must."""
-        op = v.op
-        while op is not None and op.opdef.name in ("reshape", "refine"):
-            self.alias.add(id(v))
-            v = op.operands[0]
-            op = v.op
-        if op is not None and op.opdef.name not in LIBRARY and not is_dense(op):
-            self.roots[id(v)] = v
-
-    def mandatory(self) -> None:
-        """Roots that no choice can avoid, and the prices of what stays inline."""
-        for op in self.block.ops:
-            name = op.opdef.name
-            if name in LIBRARY:
-                for v in op.operands:
-                    self.need(v)
-            elif name in REDUCTIONS or name in ("concatenate", "wrap_index"):
-                self.roots[id(op.results[0])] = op.results[0]
-            elif name == "gather":
-                self.need(op.operands[0])
-            elif name == "reshape" and squeezed(op.operands[0].type.shape) != squeezed(
-                op.results[0].type.shape
-            ):
-                self.need(op.results[0])
-        for v in self.block.results:
-            self.need(v)
-        if any(op.opdef.name in INDEX or op.opdef.name == "reshape" for op in self.block.ops):
-            self.price(spread=True)
-
-    def price(self, spread: bool) -> None:
-        """What one element of each inline value costs; with `spread`, store what index maps would
-        compute many times over."""
-        cost, roots, alias = self.cost, self.roots, self.alias
-        for op in self.block.ops:
-            name = op.opdef.name
-            if name in LIBRARY or name in REDUCTIONS:
-                continue
-            total = cost_of(op)
-            for v in op.operands:
-                k = id(v)
-                total += 1 if k in roots or k in alias else cost.get(k, 1)
-            out = op.results[0]
-            cost[id(out)] = total = min(total, 1000)
-            if spread and total > self.limit and not self.stored(out) and self._spread(op):
-                self.need(out)
-
-    def _spread(self, op: Op) -> bool:
-        """Would index maps between `op` and its users compute it many times over?"""
-        users = self.users.get(id(op.results[0]), ())
-        moved = [u for u in users if u.opdef.name in INDEX or u.opdef.name == "reshape"]
-        if moved and len(users) > 1:
-            return any(u.opdef.name != "broadcast" or not _prefix(u) for u in moved)
-        return any(u.opdef.name == "broadcast" and not _prefix(u) and _grows(u) for u in moved)
-
-    def stored(self, v: Value) -> bool:
-        if v.op is None or id(v) in self.roots or id(v) in self.alias:
-            return True
-        return v.op.opdef.name in LIBRARY or is_dense(v.op)
-
-    def schedule(self) -> None:
-        """Stages: ASAP; equal only for roots read at their own index."""
-        point, later, stage = self.point, self.later, self.stage
-        for table in (point, later, stage):
-            table.clear()
-        for op in self.block.ops:
-            name = op.opdef.name
-            p = -1
-            n = 0
-            for v in op.operands:
-                k = id(v)
-                p = max(p, point.get(k, -1))
-                n = max(n, later.get(k, 0))
-            if name in LIBRARY or name == "concatenate" or id(op.results[0]) in self.alias:
-                # reads memory as it is: whatever it reads was finished before
-                s = max(n, p + 1)
-                if op.results and id(op.results[0]) in self.alias:
-                    for v in op.results:  # the alias is there as soon as its source is
-                        point[id(v)], later[id(v)] = -1, s
-                    continue
-                stage[id(op)] = s
-                for v in op.results:
-                    point[id(v)], later[id(v)] = -1, s + 1
-                continue
-            out = id(op.results[0])
-            if name in INDEX or name == "reshape":
-                p, n = -1, max(n, p + 1)
-            if out in self.roots:
-                s = max(n, p)
-                stage[id(op)] = s
-                # a reduction's result is not there before its loop ends
-                p, n = (-1, s + 1) if name in REDUCTIONS else (s, 0)
-            point[out], later[out] = p, n
-
-    def several(self) -> bool:
-        """Whether the roots fall into more than one kernel."""
-        return len({self.kernel(v.op) for v in self.roots.values() if v.op}) > 1
-
-    def kernel(self, op: Op) -> tuple:
-        """What roots of one kernel have in common: stage, space, and what reductions reduce."""
-        return self.stage[id(op)], _space(op), axes_of(op)
-
-    def shared(self) -> bool:
-        """Store what kernels of different stages or spaces would each compute; True if any."""
-        groups: dict[int, set] = {}
-        found = False
-        # what reduces nothing joins the first reduction of its stage and space
-        first: dict[tuple, tuple] = {}
-        for v in self.roots.values():
-            if v.op is not None and axes_of(v.op):
-                first.setdefault(self.kernel(v.op)[:2], axes_of(v.op))
-        for op in reversed(self.block.ops):
-            name = op.opdef.name
-            if name in LIBRARY:
-                continue
-            out = op.results[0]
-            if id(op) in self.stage:  # a root, and not one of those found here
-                at = self.kernel(op)
-                mine: set = {at if at[2] else (*at[:2], first.get(at[:2], ()))}
-            else:
-                mine = groups.get(id(out), set())
-                if len(mine) > 1 and self.cost[id(out)] > self.limit and not self.stored(out):
-                    self.need(out)
-                    found = True
-            renames = id(out) in self.alias
-            for v in op.operands:
-                if v.op is not None and (renames or not self.stored(v)):
-                    have = groups.get(id(v))
-                    if have is None:
-                        groups[id(v)] = mine
-                    elif have is not mine and not mine <= have:
-                        groups[id(v)] = have | mine
-        return found
-
-
-def _space(op: Op) -> tuple:
-    """The iteration space of a root."""
-    return (op.operands if op.opdef.name in REDUCTIONS else op.results)[0].type.shape
-
-
-def _prefix(u: Op) -> bool:
-    """A broadcast whose source runs along the outermost axes: computed once an outer iteration."""
-    return u.attrs["dims"] == tuple(range(len(u.attrs["dims"])))
-
-
-def _grows(u: Op) -> bool:
-    return u.results[0].type.size != u.operands[0].type.size
-
-
 def fuse_block(block: Block, layouts: Sequence[str], recompute: int, notes: list[str]) -> Block:
     """The block as kernels and library calls. Results come out as distinct fresh buffers."""
     block = _own_buffers(block, layouts)
     units = _pointwise(block)
-    plan = _Plan(block, recompute)
+    plan = Plan(block, recompute)
     if units is None:
         plan.decide()
         units = _units(plan)
@@ -370,7 +171,7 @@ def _pack(block: Block, strided: set[int]) -> Block:
     return Block(block.params, ops, [renamed.get(id(v), v) for v in block.results])
 
 
-def _units(plan: _Plan) -> list[Any]:
+def _units(plan: Plan) -> list[Any]:
     """Library calls, and kernels as lists of phases of root ops, in an order that works."""
     units: list[tuple[int, int, Any]] = []
     groups: dict[Any, list[Op]] = {}
@@ -410,7 +211,7 @@ def _units(plan: _Plan) -> list[Any]:
     return _merge_rows(plan, [u if isinstance(u, Op) else [u] for _, _, u in units])
 
 
-def _merge_rows(plan: _Plan, units: list[Any]) -> list[Any]:
+def _merge_rows(plan: Plan, units: list[Any]) -> list[Any]:
     """Kernels that reduce the last axes and kernels that use the results row by row become one:
     the shared axes are walked once, and a row stays in the cache from phase to phase."""
     place: dict[int, int] = {}
@@ -420,7 +221,7 @@ def _merge_rows(plan: _Plan, units: list[Any]) -> list[Any]:
         at = len(out)
         if not isinstance(unit, Op) and unit[0][0].opdef.name != "concatenate":
             (roots,) = unit
-            space = _space(roots[0])
+            space = space_of(roots[0])
             axes = next((axes_of(r) for r in roots if axes_of(r)), ())
             real = len([d for d in space if d.__class__ is Dim or d != 1])
             suffix = axes == tuple(range(len(space) - len(axes), len(space)))
@@ -428,7 +229,7 @@ def _merge_rows(plan: _Plan, units: list[Any]) -> list[Any]:
                 for k in reversed(rows[-4:]):
                     first = out[k][0]
                     theirs = next(axes_of(r) for r in first if axes_of(r))
-                    fits = _space(first[0]) == space and axes in (theirs, ())
+                    fits = space_of(first[0]) == space and axes in (theirs, ())
                     if fits and _row_by_row(plan, roots, space, theirs, k, place):
                         out[k].append(roots)
                         at = k
@@ -445,7 +246,7 @@ def _merge_rows(plan: _Plan, units: list[Any]) -> list[Any]:
 
 
 def _row_by_row(
-    plan: _Plan, roots: Sequence[Op], space: tuple, axes: tuple, k: int, place: dict[int, int]
+    plan: Plan, roots: Sequence[Op], space: tuple, axes: tuple, k: int, place: dict[int, int]
 ) -> bool:
     """Whether the roots can run as a phase of unit k: of it they read only the element itself or
     the reductions of its row, and everything else is there before it."""
