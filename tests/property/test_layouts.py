@@ -5,10 +5,12 @@ from __future__ import annotations
 from unittest import mock
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from jitgrad.compile import compile_ir
+from jitgrad.errors import GuardError
 from jitgrad.ir.core import Function
 from jitgrad.ir.interp import run
 from jitgrad.llvm.target import Target
@@ -43,4 +45,10 @@ def test_machine_code_reads_strided_arrays(program: Program, seed: int, level: s
     target = target if target.runs_on(Target.host()) else Target.host()
     with mock.patch.object(Target, "host", staticmethod(lambda: target)):
         compiled = compile_ir(fn)
-    check_same(compiled.call(*args), run(fn, args), precision(fn), f"machine code of {level}")
+    try:
+        want = run(fn, args)
+    except GuardError:  # a stride of 0 changed what a guard was drawn for
+        with pytest.raises(GuardError):
+            compiled.call(*args)
+        return
+    check_same(compiled.call(*args), want, precision(fn), f"machine code of {level}")
