@@ -57,7 +57,12 @@ class Compiled:
         stages = {"trace": self.source, "optimized": self.optimized, "kernels": self.kernels}
         if stage not in stages:
             raise ValueError(f"stage {stage!r}; the stages are {', '.join(stages)}, llvm, asm")
-        return format_function(stages[stage])
+        return format_function(stages[stage]) + notes_of(stages[stage])
+
+
+def notes_of(fn: Function) -> str:
+    """What fusion decided, as comments behind the IR; nothing for other stages."""
+    return "".join(f"\n// {note}" for note in fn.cache.get("fuse", ()))
 
 
 class Exact:

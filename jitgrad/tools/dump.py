@@ -84,13 +84,14 @@ def text_of(lowered: Any, stage: str, locs: bool = False) -> str:
     """One stage of a lowered function; `locs` matters where the stage is IR of ours."""
     if not locs or stage in ("llvm", "asm"):
         return lowered.ir(STAGES[stage])
+    from ..compile import notes_of
     from ..ir.printer import format_function
     from ..passes.pipelines import PIPELINES, parse_pipeline
 
     fn = lowered.function
     for name in {"trace": (), "opt": ("tensor",), "kernels": ("tensor", "lower")}[stage]:
         fn = parse_pipeline(PIPELINES[name]).run(fn)
-    return format_function(fn, locs=True)
+    return format_function(fn, locs=True) + notes_of(fn)
 
 
 def find(target: str) -> Callable[..., Any]:

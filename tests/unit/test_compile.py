@@ -88,3 +88,9 @@ func @f<n, m>(%x: f64[n, m], %y: f64[n, m]) -> (f64[n, m]) {
         for y in (a, a.T, a[::-1]):
             np.testing.assert_array_equal(c.call(x, y)[0], x * y)
     assert len(c.exact.variants) == Exact.VARIANTS
+
+
+def test_the_kernels_say_what_was_fused():
+    text = compile_ir(parse_function(TEXT)).ir("kernels")
+    assert "// kernel over 2 inputs computes sum" in text
+    parse_function(text)  # a comment is no obstacle

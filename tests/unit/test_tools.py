@@ -203,7 +203,9 @@ def test_dump_locations_and_gradients(model: str, capsys: pytest.CaptureFixture[
     for stage in ("trace", "opt", "kernels"):
         text = out(capsys, *words, "--stage", stage, "--locs")
         assert 'the_model.py":4 in loss)' in text
-        assert format_function(parse_function(text), locs=True) == text.rstrip("\n")
+        ir, *notes = text.rstrip("\n").split("\n// ")
+        assert format_function(parse_function(text), locs=True) == ir
+        assert bool(notes) == (stage == "kernels"), "what fusion decided, behind its IR"
         assert len(parse_function(text).results) == 2
 
 
