@@ -26,11 +26,12 @@ _HOMES = {
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("tensor", "numpy", "gradient", "tree", "testing")
+_MODULES = ("tensor", "numpy", "gradient", "tree", "testing", "config")
 
 __all__ = [*_HOME, *_MODULES]
 
 if TYPE_CHECKING:
+    from . import config as config
     from . import gradient as gradient
     from . import numpy as numpy
     from . import tensor as tensor

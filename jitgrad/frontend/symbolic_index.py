@@ -166,3 +166,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> TensorVariable:
         x, axis = x.flatten(), 0
     axis = axis + x.ndim if axis < 0 else axis
     return x[(*(slice(None),) * axis, cast(as_tensor_variable(indices), "int64"))]
+
+
+__all__ = [
+    "take",
+]  # fmt: skip

@@ -145,3 +145,8 @@ def cumsum(x: Any, axis: int | None = None) -> TensorVariable:
         return wrap(b("cumsum", b.reshape(v, (v.type.size,)), axis=0))
     (a,) = axes_of(b, "cumsum", v, axis)
     return wrap(b("cumsum", v, axis=a))
+
+
+__all__ = [
+    "all", "any", "argmax", "argmin", "cumsum", "max", "mean", "min", "std", "sum", "var",
+]  # fmt: skip

@@ -257,3 +257,9 @@ def stack(tensors: Sequence[Any], axis: int = 0) -> TensorVariable:
     axis = axis + rank + 1 if axis < 0 else axis
     pattern = [*range(axis), "x", *range(axis, rank)]
     return concatenate([p.dimshuffle(*pattern) for p in parts], axis)
+
+
+__all__ = [
+    "arange", "concatenate", "dimshuffle", "fill", "flatten", "join", "ones", "ones_like",
+    "reshape", "shape", "stack", "transpose", "zeros", "zeros_like",
+]  # fmt: skip
