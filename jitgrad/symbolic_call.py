@@ -138,9 +138,12 @@ class SlowCall:
         except ValueError as err:
             raise self.bad(k, TypeError, f"it is no array: {err}") from None
 
-    def check(self, arrays: Sequence[np.ndarray]) -> None:
-        """Raise where sizes contradict the inputs' types or the graph."""
-        env: dict[str, int] = {}
+    def check(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int] | None = None) -> None:
+        """Raise where sizes contradict the inputs' types or the graph.
+
+        `sizes` are those of computed dims, as far as they are known yet.
+        """
+        env: dict[str, int] = dict(sizes or {})
         later = []
         for k, (t, a) in enumerate(zip(self.types, arrays)):
             for axis, (d, size) in enumerate(zip(t.shape, a.shape)):

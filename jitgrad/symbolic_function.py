@@ -25,6 +25,7 @@ from .ir.gcpause import without_gc
 from .ir.interp import run
 from .passes.stabilize import stabilize_values
 from .symbolic_call import In, PythonCall, SlowCall
+from .symbolic_stages import prelude
 
 MODES = ("FAST_RUN", "FAST_COMPILE")
 
@@ -160,24 +161,46 @@ def _compiled(
                 raise TypeError(at(f"input {i.variable!r} has a size computed from another "
                                    f"variable's, {dim_text(d)}: make that variable the input, or "
                                    "replace this one by givens", loc))  # fmt: skip
-    made = cut(re.sub(r"\W", "_", title), values, wanted, givens, stabilize)
-    _unused(ins, made.used, on_unused_input, loc)
+    name = re.sub(r"\W", "_", title)
+    before = prelude(name, values, wanted, givens, stabilize, _runner(mode))
+    carriers = before.carriers if before is not None else []
+    made = cut(name, [*values, *carriers], wanted, givens, stabilize)
+    used = made.used
+    if before is not None:
+        used = [a or b for a, b in zip(used, before.used)]
+    _unused(ins, used, on_unused_input, loc)
     slow = SlowCall(title, ins, made.checks, allow_input_downcast)
     compiled: Any
     if mode == "FAST_COMPILE":
         compiled = Interpreted(made.fn, title, result, slow)
         slow.target = compiled.run
     else:
-        compiled = compile_ir(made.fn, name=title, result=result, slow=slow, accept=_accept(slow))
+        own: dict[str, Any] = {} if carriers else {"slow": slow, "accept": _accept(slow)}
+        compiled = compile_ir(made.fn, name=title, result=result, **own)
         slow.target = lambda *arrays: compiled.exact(arrays)
     call = compiled.call
-    if mode != "FAST_COMPILE" and any(op.opdef.name == "require" for op in made.fn.ops):
+    if before is not None:
+        slow.target = before.ahead_of(slow.target, slow.check)
+        call = PythonCall(slow, title)
+    elif mode != "FAST_COMPILE" and any(op.opdef.name == "require" for op in made.fn.ops):
         call = PythonCall(_explained(call, slow), title)
     if keys is not None:
         call = PythonCall(_named(call, keys), title)
     call.maker = Maker(compiled)
     call.name = title
     return call
+
+
+def _runner(mode: str | None) -> Callable[[Function], Callable[[Sequence[np.ndarray]], Any]]:
+    """Compiles a program that a function runs before its own: arrays to a list of results."""
+
+    def make(fn: Function) -> Callable[[Sequence[np.ndarray]], Any]:
+        if mode == "FAST_COMPILE":
+            graph = optimize(fn)
+            return lambda arrays: run(graph, arrays)
+        return compile_ir(fn, name=fn.name, result="list").exact
+
+    return make
 
 
 def _accept(slow: SlowCall) -> list[int]:

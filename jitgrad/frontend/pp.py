@@ -153,6 +153,8 @@ def dim_text(d: Any) -> str:
     """A dim in terms of the variables' shapes: "Shape(x)[0]"."""
     if d.__class__ is not Dim:
         return str(d)
+    from .symbolic_dims import describe
+
     text = repr(d)
     for name in sorted(symbols(d), key=len, reverse=True):
         from ..ir.dims import symbol
@@ -161,6 +163,8 @@ def dim_text(d: Any) -> str:
         v = owner[0]() if owner else None
         if owner and v is not None and v.name:
             text = text.replace(name, f"Shape({v.name})[{owner[1]}]")
+        elif owner is None:
+            text = text.replace(name, describe(name) or name)
     return text
 
 

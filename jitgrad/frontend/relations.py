@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ..errors import Loc, ShapeError, at
 from ..ir.core import Op
-from ..ir.dims import Dim, DimLike, evaluate, substitute
+from ..ir.dims import Dim, DimLike, evaluate, nonnegative, substitute
 from .pp import dim_text, short
 from .symbolic_notes import EMPTY, Note, dim_notes, notes
 from .symbolic_ops import mismatch
@@ -53,10 +53,7 @@ class Check(NamedTuple):
 
 def at_least(a: DimLike, least: int) -> bool:
     """True where `a >= least` whatever the sizes are."""
-    rest = a - least
-    if rest.__class__ is int:
-        return rest >= 0
-    return all(c >= 0 for _, c in rest.terms)  # type: ignore[union-attr]
+    return nonnegative(a - least)
 
 
 def relations(op: Op) -> Iterator[Check]:

@@ -1,4 +1,4 @@
-"""Symbolic dims: integers and polynomials over symbols, floordiv and mod, in one canonical form.
+"""Symbolic dims: integers and polynomials over symbols, //, % and min, in one canonical form.
 
 A static dim is a Python int. A symbolic one is a `Dim`, interned, so that `is` (and `==`) decides
 equality of canonical forms: sound, but incomplete (`(n*n)//n` is not found equal to `n`); what
@@ -19,7 +19,7 @@ from weakref import WeakValueDictionary
 from ..errors import JitgradError
 
 # A monomial is a sorted tuple of atoms (repeated for powers); an atom is a symbol's name or
-# ("//" | "%", numerator, denominator).
+# ("//" | "%" | "min", left, right).
 Mono = tuple
 DimLike = Union[int, "Dim"]
 
@@ -44,11 +44,12 @@ def _atom_text(atom: Any) -> str:
     if isinstance(atom, str):
         return atom
     kind, a, b = atom
-    return f"{_operand(a)}{kind}{_operand(b)}"
+    gap = " " if kind == "min" else ""
+    return f"{_operand(a)}{gap}{kind}{gap}{_operand(b)}"
 
 
 def _operand(d: DimLike) -> str:
-    """`d` beside // or %, in parentheses unless it is one symbol or number."""
+    """`d` beside //, % or min, in parentheses unless it is one symbol or number."""
     if isinstance(d, Dim):
         ((mono, c), *rest) = d.terms
         simple = not rest and c == 1 and len(mono) == 1 and isinstance(mono[0], str)
@@ -230,6 +231,64 @@ def mod(a: DimLike, b: DimLike) -> DimLike:
     return _make({(("%", a, b),): 1})
 
 
+def minimum(a: DimLike, b: DimLike) -> DimLike:
+    """The lesser of two dims; symbols are sizes or indices, and so never negative.
+
+    >>> n = symbol("n")
+    >>> minimum(n, 100), minimum(n, n + 1), minimum(0, n)
+    (n min 100, n, 0)
+    """
+    gap = _sum(((a, 1), (b, -1)))
+    if isinstance(gap, int):
+        return a if gap <= 0 else b
+    if all(m.__class__ is str for mono, _ in gap.terms for m in mono):
+        if all(c > 0 for _, c in gap.terms):
+            return b
+        if all(c < 0 for _, c in gap.terms):
+            return a
+    # one spelling of both orders: numbers last, then by text
+    if isinstance(a, int) or (isinstance(b, Dim) and repr(b) < repr(a)):
+        a, b = b, a
+    return _make({(("min", a, b),): 1})
+
+
+def maximum(a: DimLike, b: DimLike) -> DimLike:
+    """The greater of two dims, `a + b - minimum(a, b)`."""
+    low = minimum(a, b)
+    return b if low is a else a if low is b else _sum(((a, 1), (b, 1), (low, -1)))
+
+
+def nonnegative(d: DimLike) -> bool:
+    """True where `d >= 0` is certain, whatever sizes its symbols stand for.
+
+    >>> n = symbol("n")
+    >>> nonnegative(n * n + 1), nonnegative(n - minimum(n, 5)), nonnegative(n - 1)
+    (True, True, False)
+    """
+    if not isinstance(d, Dim):
+        return d >= 0
+    for mono, c in d.terms:
+        if len(mono) == 1 and mono[0][0] == "min" and not isinstance(mono[0], str):
+            _, a, b = mono[0]  # it is one of the two; with a minus, at least the one as the other
+            rest = d - c * _make({mono: 1})
+            first = nonnegative(rest + c * a)
+            return first and nonnegative(rest + c * b) if c > 0 else (
+                first or nonnegative(rest + c * b))  # fmt: skip
+    return all(c >= 0 and all(map(_nonnegative_atom, mono)) for mono, c in d.terms)
+
+
+def _nonnegative_atom(atom: Any) -> bool:
+    if isinstance(atom, str):
+        return True
+    kind, a, b = atom
+    if kind == "min":
+        return nonnegative(a) and nonnegative(b)
+    return nonnegative(b) and (kind == "%" or nonnegative(a))
+
+
+_ATOMS = {"//": floordiv, "%": mod, "min": minimum}
+
+
 def ceildiv(a: DimLike, b: DimLike) -> DimLike:
     """The least integer not below `a / b`."""
     return -1 * floordiv(-1 * a, b)
@@ -276,8 +335,7 @@ def substitute(d: DimLike, env: Mapping[str, DimLike]) -> DimLike:
                 term = term * env.get(atom, symbol(atom))
             else:
                 kind, a, b = atom
-                fn = floordiv if kind == "//" else mod
-                term = term * fn(substitute(a, env), substitute(b, env))
+                term = term * _ATOMS[kind](substitute(a, env), substitute(b, env))
         out = out + term
     return out
 
@@ -291,7 +349,7 @@ def evaluate(d: DimLike, env: Mapping[str, int]) -> int:
 
 
 class _Reader:
-    """Recursive descent over `+ - * // % ( )`; never Python's own evaluator."""
+    """Recursive descent over `+ - * // % min ( )`; never Python's own evaluator."""
 
     def __init__(self, text: str, make: Callable[[str], DimLike]) -> None:
         import re
@@ -316,12 +374,9 @@ class _Reader:
 
     def term(self) -> DimLike:
         out = self.atom()
-        while self.peek() in ("*", "//", "%"):
+        while self.peek() in ("*", *_ATOMS):
             kind, right = self.take(), self.atom()
-            if kind == "*":
-                out = out * right
-            else:
-                out = floordiv(out, right) if kind == "//" else mod(out, right)
+            out = out * right if kind == "*" else _ATOMS[kind](out, right)
         return out
 
     def atom(self) -> DimLike:

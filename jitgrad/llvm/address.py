@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from ..ir.core import Value
-from ..ir.dims import Dim, DimLike, symbol, symbols
+from ..ir.dims import Dim, DimLike, minimum, symbol, symbols
 from ..ir.types import DType, TensorType
 from .code import Code, Operand, Scope, Terms, Unit, divide
 from .scalar import MEMORY
@@ -196,7 +196,7 @@ class AddressCode(Code):
                 return name  # a computed index
             return self.ins(f"add {t} {self._spread(name, scope)}, {self.lane_numbers()}")
         kind, a, b = atom
-        x = self.vector(a.terms, varying, computed)
+        x = self.vector(as_terms(a), varying, computed)
         if b.__class__ is Dim:
             y = self.vector(b.terms, varying, computed)
         else:
@@ -263,4 +263,4 @@ def _varies(atom: Any, varying: set[str]) -> bool:
 
 def _divided(atom: Any) -> DimLike:
     kind, a, b = atom
-    return a // b if kind == "//" else a % b
+    return minimum(a, b) if kind == "min" else a // b if kind == "//" else a % b

@@ -220,7 +220,7 @@ def _level(part: tuple[int, str, Scope]) -> int:
 
 
 def divide(ins: Callable[[str], str], kind: str, lanes: int, x: str, y: str, b: DimLike) -> str:
-    """Python's `x // y` or `x % y` of i64; `y` is the text of the dim `b`.
+    """Python's `x // y` or `x % y` of i64, or the lesser; `y` is the text of the dim `b`.
 
     A zero divisor counts as 1: nothing is accessed then, but the machine must not trap.
     """
@@ -229,6 +229,10 @@ def divide(ins: Callable[[str], str], kind: str, lanes: int, x: str, y: str, b: 
     def c(value: int) -> str:
         return const("i64", lanes, value)
 
+    if kind == "min":
+        lesser = ins(f"icmp slt {t} {x}, {c(b) if isinstance(b, int) else y}")
+        return ins(f"select {vec('bool', lanes)} {lesser}, {t} {x}, {t} "
+                   f"{c(b) if isinstance(b, int) else y}")  # fmt: skip
     if isinstance(b, int) and b > 0:
         if b & (b - 1) == 0:
             if kind == "//":

@@ -18,7 +18,10 @@ from jitgrad.ir.dims import (
     ceildiv,
     evaluate,
     floordiv,
+    maximum,
+    minimum,
     mod,
+    nonnegative,
     parse_dim,
     product,
     substitute,
@@ -164,3 +167,30 @@ def test_dims_are_freed() -> None:
     del many
     gc.collect()
     assert len(_interned) <= before
+
+
+def test_minimum_and_maximum() -> None:
+    n, m = symbol("n"), symbol("m")
+    for d in (minimum(n, m), maximum(n, m), 2 * minimum(n, 7) - m, minimum(n - 3, 2 * m),
+              minimum(n, 3) * minimum(m, 4), m - minimum(n, 100), -1 * minimum(n, 100),
+              minimum(minimum(n, 5), m) // 2, maximum(n - 5, 0) % 3):  # fmt: skip
+        assert parse_dim(repr(d)) is d
+    assert minimum(n, m) is minimum(m, n)
+    assert minimum(n, n + 1) is n and maximum(n, n + 1) is n + 1
+    assert minimum(3, 4) == 3 and minimum(0, n * m) == 0
+    for a in range(6):
+        for c in range(6):
+            env = {"n": a, "m": c}
+            assert evaluate(minimum(n - 2, m), env) == min(a - 2, c)
+            assert evaluate(maximum(n, 2 * m - 3), env) == max(a, 2 * c - 3)
+
+
+def test_nonnegative_is_sound() -> None:
+    n, m = symbol("n"), symbol("m")
+    sure = [n, n * m + 2, n - minimum(n, 5), n - minimum(n, m), maximum(n - 5, 0), (n + 1) // 2,
+            maximum(minimum(n, 9), 3) - 3, n % 3]  # fmt: skip
+    unsure = [n - 1, minimum(n - 5, 0), (n - 1) // 2, n - m, m - minimum(n, 5), -1 * n]
+    assert all(nonnegative(d) for d in sure)
+    assert not any(nonnegative(d) for d in unsure)
+    for d in sure:
+        assert all(evaluate(d, {"n": a, "m": c}) >= 0 for a in range(12) for c in range(4))
