@@ -18,7 +18,8 @@ _HOMES = {
         "stop_gradient", "linearize", "grad_and_aux", "deriv", "make_hvp", "hessian_tensor_product",
         "tensor_jacobian_product", "at", "eval_shape", "make_ir", "disable_jit", "ShapeDtypeStruct",
     ),
-    "symbolic_function": ("function", "In"),
+    "symbolic_function": ("function", "In", "Out", "Param", "Mode", "SharedVariable", "shared"),
+    "updates": ("OrderedUpdates",),
     "frontend.pp": ("pp",),
     "errors": (
         "JitgradError", "ShapeError", "DTypeError", "TraceError", "GuardError",
@@ -26,17 +27,21 @@ _HOMES = {
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("tensor", "numpy", "gradient", "tree", "testing", "config")
+_MODULES = ("tensor", "numpy", "gradient", "tree", "testing", "config", "compile", "updates",
+            "sandbox")  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]
 
 if TYPE_CHECKING:
+    from . import compile as compile
     from . import config as config
     from . import gradient as gradient
     from . import numpy as numpy
+    from . import sandbox as sandbox
     from . import tensor as tensor
     from . import testing as testing
     from . import tree as tree
+    from . import updates as updates
     from .api import *  # noqa: F403
     from .errors import (
         DisconnectedInputError,
@@ -50,7 +55,8 @@ if TYPE_CHECKING:
         UnusedInputError,
     )
     from .frontend.pp import pp
-    from .symbolic_function import In, function
+    from .symbolic_function import In, Mode, Out, Param, SharedVariable, function, shared
+    from .updates import OrderedUpdates
 
 
 def __getattr__(name: str) -> Any:

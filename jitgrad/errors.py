@@ -42,6 +42,10 @@ class ShapeError(JitgradError, ValueError):
     """Shapes do not fit; the message names them, the argument and the line."""
 
 
+class RankError(ShapeError, TypeError):
+    """An argument with another number of dims than its input (TypeError, as Theano has it)."""
+
+
 class DTypeError(JitgradError, TypeError):
     """A dtype that an operation or an argument does not take."""
 

@@ -1,4 +1,4 @@
-"""Calls of compiled symbolic functions: inputs with options, arguments converted, errors named."""
+"""Calls of compiled symbolic functions: arguments converted, errors named."""
 
 from __future__ import annotations
 
@@ -8,27 +8,15 @@ from typing import Any
 import numpy as np
 
 from .arguments import LARGE
-from .errors import JitgradError, ShapeError, at
+from .compile.io import In, Out
+from .errors import JitgradError, RankError, ShapeError, at
 from .frontend.relations import Check
-from .frontend.symbolic import TensorVariable
+from .frontend.symbolic_filter import Misfit, fitted
+from .frontend.symbolic_shared import Container
+from .ir.core import Value
 from .ir.dims import Dim, evaluate, symbols
 
-
-class In:
-    """An input of `function` with options.
-
-    value           what is taken where the call leaves the input out
-    name            how the call names it; the variable's name by default
-    allow_downcast  convert where precision is lost too (None: Python floats only)
-    """
-
-    def __init__(self, variable: TensorVariable, name: str | None = None, value: Any = None,
-                 allow_downcast: bool | None = None) -> None:  # fmt: skip
-        self.variable, self.value, self.allow_downcast = variable, value, allow_downcast
-        self.name = name if name is not None else variable.name
-
-    def __repr__(self) -> str:
-        return f"In({self.variable!r})"
+__all__ = ["In", "Input", "Out", "PythonCall", "SlowCall"]
 
 
 class PythonCall:
@@ -45,98 +33,126 @@ class PythonCall:
         return f"<function {self.__name__}>"
 
 
+class Input:
+    """An input of a compiled function: its value in the graph, its storage, what calls may do.
+
+    The inputs that calls give come first; then the implicit ones and the shared variables, which
+    are read from their containers.
+    """
+
+    __slots__ = ("cell", "downcast", "given", "index", "name", "strict", "value", "variable")
+
+    def __init__(self, value: Value, name: Any, cell: Container, given: bool = False,
+                 index: int | None = None, downcast: bool | None = None, strict: bool = False,
+                 variable: Any = None) -> None:  # fmt: skip
+        self.value, self.name, self.cell, self.given = value, name, cell, given
+        self.index = index  # in the user's list; None: a shared variable
+        self.downcast, self.strict = downcast, strict
+        self.variable = variable  # what the user calls it
+
+    def replaced(self, cell: Container, variable: Any) -> Input:
+        """The same input with another container."""
+        return Input(self.value, self.name, cell, self.given, self.index, self.downcast,
+                     self.strict, variable)  # fmt: skip
+
+
 class SlowCall:
     """The slow path of a call: arguments converted, every error named.
 
     `target` takes aligned arrays of exactly the inputs' dtypes and ranks; large ones in any layout.
     """
 
-    def __init__(self, name: str, ins: Sequence[In], checks: Sequence[Check],
-                 downcast: bool | None) -> None:  # fmt: skip
-        self.name, self.ins, self.checks = name, list(ins), list(checks)
-        self.types = [i.variable.value.type for i in ins]
-        self.downcast = [downcast if i.allow_downcast is None else i.allow_downcast for i in ins]
+    def __init__(self, name: str, inputs: Sequence[Input], checks: Sequence[Check]) -> None:
+        self.name, self.inputs, self.checks = name, list(inputs), list(checks)
+        self.given = [i for i in inputs if i.given]
+        self.types = [i.value.type for i in inputs]
         self.target: Callable[..., Any] = self.refuse
+
+    def of(self, inputs: Sequence[Input]) -> SlowCall:
+        """The same for other containers."""
+        out = SlowCall(self.name, inputs, self.checks)
+        out.target = self.target
+        return out
 
     def refuse(self, *arrays: Any) -> Any:
         raise JitgradError(f"{self.name} does not take arguments that fit its inputs")
 
     def __call__(self, *given: Any, **named: Any) -> Any:
-        arrays = self.convert(given, named)
+        return self.checked(self.convert(given, named))
+
+    def whole(self, *values: Any) -> Any:
+        """A call with a value for every input, those of containers among them."""
+        return self.checked(self.arrays(values))
+
+    def arrays(self, values: Sequence[Any]) -> list[np.ndarray]:
+        return [self.one(k, v) if i.given else v
+                for k, (i, v) in enumerate(zip(self.inputs, values))]  # fmt: skip
+
+    def checked(self, arrays: Sequence[np.ndarray]) -> Any:
         self.check(arrays)
         return self.target(*arrays)
 
+    def explain(self, values: Sequence[Any]) -> None:
+        """Raise the error of sizes that do not fit, with names and shapes."""
+        self.check(self.arrays(values))
+
     def convert(self, given: Sequence[Any], named: Mapping[str, Any]) -> list[np.ndarray]:
-        if len(given) > len(self.ins):
-            raise TypeError(f"{self.name} takes {len(self.ins)} inputs, not {len(given)}: "
-                            f"{', '.join(map(self.label, range(len(self.ins))))}")  # fmt: skip
-        values: list[Any] = [*given, *(i.value for i in self.ins[len(given) :])]
-        names = [i.name for i in self.ins]
+        """An array for every input: from the call, or from its container."""
+        n = len(self.given)
+        if len(given) > n:
+            raise TypeError(f"{self.name} takes {n} inputs, not {len(given)}: {self.listed()}")
+        values: list[Any] = [*given, *(i.cell.data for i in self.inputs[len(given) :])]
+        taken: set[int] = set()
         for name, value in named.items():
-            if name not in names:
-                raise TypeError(f"{self.name} has no input named {name!r}; its inputs are "
-                                f"{', '.join(map(self.label, range(len(self.ins))))}")  # fmt: skip
-            k = names.index(name)
+            k = self.place(name)
             if k < len(given):
-                raise TypeError(f"{self.name} got two values for its input {name!r}")
+                raise TypeError(f"{self.name} got two values for its input {name!r}: Multiple "
+                                f"values for input: {name}")  # fmt: skip
             values[k] = value
-        out = []
-        for k, value in enumerate(values):
-            if value is None:
+            taken.add(k)
+        for k, value in enumerate(values[:n]):
+            if value is None and not (k < len(given) or k in taken):
                 raise TypeError(f"Missing required input: {self.label(k)}, "
-                                f"{self.ins[k].variable.type}, of {self.name}")  # fmt: skip
-            out.append(self.one(k, value))
-        return out
+                                f"{self.inputs[k].cell.type}, of {self.name}")  # fmt: skip
+        return self.arrays(values)
+
+    def place(self, name: str) -> int:
+        """Which input a keyword means."""
+        for k, i in enumerate(self.given):
+            if i.name == name:
+                return k
+        if any(i.name == name and i.index is not None for i in self.inputs):
+            raise TypeError(f"Tried to provide value for implicit input: {name}, of {self.name}")
+        raise TypeError(f"Unknown input or state: {name}: {self.name} has no input named {name!r}; "
+                        f"its inputs are {self.listed()}")  # fmt: skip
+
+    def listed(self) -> str:
+        return ", ".join([self.label(k) for k in range(len(self.given))]) or "none"
 
     def label(self, k: int) -> str:
-        return self.ins[k].name or f"input {k}"
+        i = self.inputs[k]
+        return str(i.name) if i.name else f"input {k}" if i.index is not None else "unnamed"
 
     def bad(self, k: int, kind: type[Exception], what: str) -> Exception:
-        """An error about one argument, with the line where the variable was made."""
+        """An error about one input, with the line where the variable was made."""
         text = f'Bad input argument "{self.label(k)}" to {self.name} at index {k} (0-based): {what}'
-        return kind(at(text, self.ins[k].variable.loc))
+        if not self.inputs[k].given:
+            text = f'The shared variable "{self.label(k)}" of {self.name}: {what}'
+        variable = self.inputs[k].variable
+        return kind(at(text, variable.loc if variable is not None else None))
 
     def one(self, k: int, value: Any) -> np.ndarray:
         """One argument as an array of the input's dtype and rank."""
-        type_, downcast = self.types[k], self.downcast[k]
-        want = type_.dtype.np
-        array = value if value.__class__ is np.ndarray else self.array(k, value)
-        if array.dtype != want:
-            native = array.dtype.newbyteorder("=")
-            if native.kind not in "biuf":
-                raise self.bad(k, TypeError, f"expected {want.name}, got {array.dtype}")
-            loose = not isinstance(value, (np.ndarray, np.generic))
-            ok = downcast is True or np.can_cast(native, want, "safe")
-            ok = ok or (native.kind in "biu" and want.kind == "f")
-            if not ok and loose and downcast is None:
-                # Python numbers: a float fits float32; others, where their values are kept
-                ok = value.__class__ is float and want.kind == "f"
-            if not ok and loose and (want.kind == "f" or native.kind != "f" or array.size == 0):
-                with np.errstate(all="ignore"):
-                    made = array.astype(want)
-                ok = bool(np.all((made == array) | (made != made))) and want.kind != "b"
-            if not ok:
-                raise self.bad(k, TypeError, f"expected {want.name}, got {native.name}, which "
-                               f"loses precision or kind; convert it by .astype({want.name!r}), or "
-                               "give function allow_input_downcast=True")  # fmt: skip
-        if array.ndim != len(type_.shape):
-            what = f"expected {len(type_.shape)}, got {array.ndim} with shape {array.shape}"
-            raise self.bad(k, ShapeError, f"Wrong number of dimensions: {what}")
-        if array.dtype == want and array.dtype.isnative and array.size >= LARGE:
-            return np.require(array, want, ["A"])  # read where it lies
-        with np.errstate(all="ignore"):
-            out = np.require(array, want, ["C", "A"])
-        return out if out.ndim == array.ndim else out.reshape(array.shape)
-
-    def array(self, k: int, value: Any) -> np.ndarray:
-        if isinstance(value, TensorVariable):
-            raise self.bad(k, TypeError, "expected an array-like object, but found a variable: "
-                           "maybe you are trying to call a function on a (possibly shared) "
-                           "variable instead of a number?")  # fmt: skip
+        i, type_ = self.inputs[k], self.types[k]
         try:
-            return np.asarray(value)
-        except ValueError as err:
-            raise self.bad(k, TypeError, f"it is no array: {err}") from None
+            array = fitted(value, type_.dtype, type_.rank, i.downcast, i.strict,
+                           "function allow_input_downcast=True")  # fmt: skip
+        except Misfit as err:
+            raise self.bad(k, RankError if err.rank else TypeError, str(err)) from None
+        if array.size >= LARGE:
+            return np.require(array, None, ["A"])  # read where it lies
+        out = np.require(array, None, ["C", "A"])
+        return out if out.ndim == array.ndim else out.reshape(array.shape)
 
     def check(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int] | None = None) -> None:
         """Raise where sizes contradict the inputs' types or the graph.

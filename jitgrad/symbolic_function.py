@@ -5,71 +5,41 @@ from __future__ import annotations
 import gc
 import re
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from .compile import compile_ir, optimize
-from .errors import Loc, ShapeError, UnusedInputError, at
+from . import config
+from .compile.io import In, Out, Param
+from .compile.mode import Mode, get_mode, stabilized
+from .errors import Loc, UnusedInputError, at
 from .frontend.cut import cut
 from .frontend.pp import dim_text
 from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
 from .frontend.symbolic_ops import broadcast
+from .frontend.symbolic_shared import (
+    Container,
+    SharedValue,
+    SharedVariable,
+    shared,
+    shared_values,
+)
 from .ir.build import Builder
-from .ir.core import Function, Op, Value
+from .ir.core import Value
 from .ir.dims import Dim, symbols
 from .ir.gcpause import without_gc
-from .ir.interp import run
-from .passes.stabilize import stabilize_values
-from .symbolic_call import In, PythonCall, SlowCall
+from .symbolic_call import Input
 from .symbolic_stages import prelude
+from .symbolic_state import FunctionGraph, Maker, assemble, profiled
 
-MODES = ("FAST_RUN", "FAST_COMPILE")
+__all__ = ["FunctionGraph", "In", "Maker", "Mode", "Out", "Param", "SharedVariable",
+           "evaluate_variable", "function", "get_mode", "shared", "stabilize"]  # fmt: skip
 
-
-class FunctionGraph:
-    """Inputs and outputs of the optimized graph, as variables that `pp` and `debugprint` take."""
-
-    def __init__(self, fn: Function) -> None:
-        self.inputs = [wrap(p) for p in fn.params]
-        self.outputs = [wrap(r) for r in fn.results]
-
-
-class Maker:
-    """What a compiled function came from: `fgraph` (old name `env`), `compiled` with all stages."""
-
-    def __init__(self, compiled: Any) -> None:
-        self.compiled = compiled
-
-    @property
-    def fgraph(self) -> FunctionGraph:
-        return FunctionGraph(self.compiled.optimized)
-
-    env = fgraph
-
-
-class Interpreted:
-    """What `FAST_COMPILE` gives: the optimized graph, run by the interpreter at each call."""
-
-    def __init__(self, fn: Function, name: str, result: str, slow: Callable[..., Any]) -> None:
-        self.source = fn
-        self.optimized = optimize(fn)
-        self.result = result
-        self.call = PythonCall(slow, name)
-
-    def run(self, *arrays: np.ndarray) -> Any:
-        outs = [np.array(a) for a in run(self.optimized, arrays)]
-        if self.result == "single":
-            return outs[0]
-        return None if self.result == "none" else outs
-
-
-def stabilize(ops: Sequence[Op], value: Value) -> Value:
-    """`value` of a graph in the air, made by `ops`, after the rules that go before derivatives."""
-    return stabilize_values(ops, [value])[0]
+stabilize = stabilized
 
 
 @contextmanager
@@ -86,162 +56,221 @@ def _no_collection() -> Iterator[None]:
 
 @without_gc
 def function(
-    inputs: Sequence[Any],
+    inputs: Sequence[Any] = (),
     outputs: Any = None,
-    mode: str | None = None,
+    mode: Any = None,
+    updates: Any = None,
     givens: Any = None,
+    no_default_updates: Any = False,
+    accept_inplace: bool = False,
     name: str | None = None,
-    on_unused_input: str | None = None,
+    rebuild_strict: bool = True,
     allow_input_downcast: bool | None = None,
+    profile: Any = None,
+    on_unused_input: str | None = None,
 ) -> Any:
-    """A callable that computes `outputs` from `inputs`.
+    """A callable that computes `outputs` from `inputs` and from shared variables.
 
-    inputs                variables, or `In(variable, value=…, name=…)`
+    inputs                variables, or `In(variable, value=…, name=…, update=…)`
     outputs               a variable (a call gives an array), a list (a list of them), a dict with
-                          variables as values (a dict), or None (None)
-    mode                  "FAST_RUN", machine code (the default), or "FAST_COMPILE", the interpreter
+                          variables as values (a dict), or None (None); `Out(variable)` too
+    mode                  "FAST_RUN", machine code (the default), "FAST_COMPILE", the interpreter,
+                          "DebugMode", both compared, "NanGuardMode", every value looked at; a `Mode`
+    updates               pairs (shared variable, expression), or a dict: the values of the shared
+                          variables after a call, all computed from the values before it
     givens                pairs, or a dict: variables that are replaced by others of their type
+    no_default_updates    True, or a list of shared variables: not updated by `default_update`
     name                  how errors call the function
-    on_unused_input       "raise" (the default) `UnusedInputError`, "warn" or "ignore"
+    rebuild_strict        False: what `givens` replaces may be of another dtype, and is converted
     allow_input_downcast  True: arguments are converted to the inputs' dtypes whatever is lost;
                           False: never; None: only Python floats to float32
+    profile               True, a message or a `ProfileStats`: calls are timed, `f.profile.summary()`
+    on_unused_input       "raise" (the default) `UnusedInputError`, "warn" or "ignore"
+    accept_inplace        taken and ignored: no operation overwrites its operands
 
     Arguments are given by position or by name: NumPy arrays of any layout, numbers, lists. The
-    results are arrays, 0-d for scalars. Sizes that do not fit raise `ShapeError`.
+    results are arrays, 0-d for scalars, that nothing else shares memory with. Sizes that do not fit
+    raise `ShapeError`. A call that fails changes no shared variable.
 
-    >>> from .frontend.symbolic import TensorType
+    `f[name]` reads and sets the value of an input that has one, `f.copy()` makes a function with
+    inputs' values of its own, pickles and deep copies have shared variables of their own too.
+
+    >>> from .frontend.symbolic_type import TensorType
     >>> x = TensorType("float64", ())("x")
-    >>> f = function([x], 2 * x)
-    >>> f(4)
-    array(8.)
+    >>> total = shared(0.0, "total")
+    >>> f = function([x], 2 * x, updates=[(total, total + x)])
+    >>> f(4), f(5), total.get_value()
+    (array(8.), array(10.), array(9.))
 
-    Raises `MissingInputError` where the outputs need another variable.
+    Raises `MissingInputError` where the outputs need another variable, `TypeError` for a shared
+    variable as input and for an update of another type than its variable, `ValueError` for two
+    updates of one variable.
     """
+    start = perf_counter()
     loc = here()
-    if mode is not None and mode not in MODES:
-        raise ValueError(f"mode {mode!r}; the modes are {', '.join(MODES)}")
-    if on_unused_input not in (None, "raise", "warn", "ignore"):
+    how = get_mode(mode)
+    unused = on_unused_input or config.on_unused_input
+    if unused not in ("raise", "warn", "ignore"):
         raise ValueError(f"on_unused_input is 'raise', 'warn' or 'ignore', not {on_unused_input!r}")
     if not isinstance(inputs, (list, tuple)):
         raise TypeError(at(f"inputs is a list of variables, not {type(inputs).__name__}", loc))
-    ins = [i if isinstance(i, In) else In(i) for i in map(_variable(loc), inputs)]
-    values = [i.variable.value for i in ins]
-    for k, v in enumerate(values):
+    ins = [_input(i, loc) for i in inputs]
+    _distinct(ins, loc)
+    keys, wanted, form = _outputs(outputs, loc)
+    title = name or "function"
+    stats = profiled(config.profile if profile is None else profile, title)
+    job = _Job(ins, wanted, _givens(givens, rebuild_strict, loc), loc)
+    with _no_collection():
+        job.update(updates, no_default_updates)
+        made = job.compiled(title, how, unused, allow_input_downcast, form, keys, stats)
+    if stats is not None:
+        stats.compiled(perf_counter() - start, made.maker.compiled.timings)
+    return made
+
+
+class _Job:
+    """What one call of `function` compiles: inputs, outputs, updates, replacements."""
+
+    def __init__(self, ins: list[In], wanted: list[Value], givens: list[tuple[Value, Value]],
+                 loc: Loc | None) -> None:  # fmt: skip
+        self.ins, self.wanted, self.givens, self.loc = ins, wanted, givens, loc
+        self.hidden: list[SharedValue] = []
+        self.updates: dict[int, tuple[Any, Value]] = {}  # by the id of the updated value
+
+    def update(self, updates: Any, no_default: Any) -> None:
+        """Find the shared variables of the graph, and what becomes of them after a call."""
+        loc = self.loc
+        for i in self.ins:
+            if i.update is not None:
+                self.updates[id(i.variable.value)] = i, _new_value(i.variable, i.update, loc)
+        pairs = updates.items() if isinstance(updates, Mapping) else updates or ()
+        for pair in pairs:
+            if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+                raise TypeError(at("updates takes pairs (shared variable, expression), or a dict, "
+                                   f"not {pair!r:.80}", loc))  # fmt: skip
+            target, new = pair
+            if not isinstance(target, SharedVariable):
+                raise TypeError(at(f"update target must be a SharedVariable, not {target!r:.80} of "
+                                   f"type {type(target).__name__}", loc))  # fmt: skip
+            if id(target.value) in self.updates:
+                raise ValueError(at("this shared variable already has an update expression: "
+                                    f"{target!r}", loc))  # fmt: skip
+            self.updates[id(target.value)] = target, _new_value(target, new, loc)
+        kept = {id(v.value) for v in no_default} if isinstance(no_default, (list, tuple)) else set()
+        while True:
+            roots = [*self.wanted, *(new for _, new in self.updates.values())]
+            self.hidden = self._hidden(roots)
+            more = 0
+            for v in self.hidden:
+                new = v.variable.default_update
+                if new is None or no_default is True or id(v) in kept or id(v) in self.updates:
+                    continue
+                self.updates[id(v)] = v.variable, _new_value(v.variable, new, loc)
+                more += 1
+            if not more:
+                return
+
+    def _hidden(self, roots: list[Value]) -> list[SharedValue]:
+        given = [i.variable.value for i in self.ins]
+        found = shared_values(roots, [*given, *(k for k, _ in self.givens)])
+        if self.givens:
+            known = {id(v) for v in found}
+            more = shared_values([v for _, v in self.givens], given)
+            found += [v for v in more if id(v) not in known]
+        return found
+
+    def inputs(self, downcast: bool | None) -> list[Input]:
+        """Those that calls give first, then what is read from containers."""
+        out = []
+        for k, i in enumerate(self.ins):
+            v, value = i.variable, i.value
+            flag = downcast if i.allow_downcast is None else i.allow_downcast
+            if not isinstance(value, Container):
+                value = Container(v.type, i.name, i.strict, flag)
+                value.put(i.value, borrow=i.borrow)
+            elif value.type != v.type:
+                raise TypeError(at(f"input {v!r} of {v.type} cannot have a container of "
+                                   f"{value.type}", self.loc))  # fmt: skip
+            out.append(Input(v.value, i.name, value, not i.implicit, k, flag, i.strict, v))
+        out.sort(key=lambda i: not i.given)
+        out += [Input(v, v.name, v.variable.container, variable=v.variable) for v in self.hidden]
+        return out
+
+    def compiled(self, title: str, mode: Mode, unused: str, downcast: bool | None, form: str,
+                 keys: list | None, stats: Any) -> Any:  # fmt: skip
+        loc = self.loc
+        for i in self.ins:
+            for d in i.variable.value.type.shape:
+                if d.__class__ is Dim and repr(d) not in symbols(d):
+                    raise TypeError(at(f"input {i.variable!r} has a size computed from another "
+                                       f"variable's, {dim_text(d)}: make that variable the input, "
+                                       "or replace this one by givens", loc))  # fmt: skip
+        inputs = self.inputs(downcast)
+        values = [i.value for i in inputs]
+        cells = {id(i.value): i.cell for i in inputs}
+        targets, wanted = [], list(self.wanted)
+        for target, new in self.updates.values():
+            variable = target.variable if isinstance(target, In) else target
+            targets.append(cells.get(id(variable.value)) or variable.container)
+            wanted.append(new)
+        name = re.sub(r"\W", "_", title)
+
+        def runner(fn: Any) -> Any:
+            return _runner(mode, fn)
+
+        before = prelude(name, values, wanted, self.givens, mode.stabilize, runner)
+        carriers = before.carriers if before is not None else []
+        made = cut(name, [*values, *carriers], wanted, self.givens, mode.stabilize)
+        used = {id(v) for v, yes in zip(values, made.used) if yes}
+        if before is not None:
+            used |= {id(v) for v, yes in zip(values, before.used) if yes}
+        left = [(k, i) for k, i in enumerate(self.ins)
+                if i.update is None and id(i.variable.value) not in used]  # fmt: skip
+        _unused(left, unused, loc)
+        return assemble(title, made.fn, before, mode, inputs, targets, len(self.wanted), form, keys,
+                        made.checks, stats)  # fmt: skip
+
+
+def _runner(mode: Mode, fn: Any) -> Any:
+    """A program that a function runs before its own: arrays to a list of results."""
+    run = mode.program(fn, fn.name, "list").run
+    return lambda arrays: run(*arrays)
+
+
+def _input(v: Any, loc: Loc | None) -> In:
+    """What stands in `inputs`, as an `In`; Theano's tuples among it: (variable, value),
+    ((variable, update), value), (name, …)."""
+    given = v
+    if isinstance(v, tuple) and 2 <= len(v) <= 3:
+        name = v[0] if isinstance(v[0], str) else None
+        what, *value = v[1:] if name is not None else v
+        what, update = what if isinstance(what, tuple) and len(what) == 2 else (what, None)
+        if isinstance(what, TensorVariable):
+            v = In(what, name, value[0] if value else None, update)
+    if isinstance(v, TensorVariable):
+        v = In(v)
+    if not isinstance(v, In):
+        raise TypeError(at(f"Unknown parameter type: {type(given).__name__}; inputs are variables "
+                           "or In(...)", loc))  # fmt: skip
+    if isinstance(v.variable, SharedVariable):
+        raise TypeError(at(f"Cannot use a shared variable ({v.variable!r}) as explicit input. "
+                           "Consider substituting a non-shared variable via the `givens` parameter",
+                           loc))  # fmt: skip
+    return v
+
+
+def _distinct(ins: list[In], loc: Loc | None) -> None:
+    places: dict[int, int] = {}
+    for k, i in enumerate(ins):
+        v = i.variable.value
         if v.op is not None and v.op.opdef.name == "constant":
             raise TypeError(at(f"input {k} is a constant", loc))
-        if any(v is w for w in values[:k]):
-            first = next(i for i, w in enumerate(values) if w is v)
+        first = places.setdefault(id(v), k)
+        if first != k:
             raise UnusedInputError(at(
-                f"Variable {ins[k].variable!r} is used twice in inputs, at indices {first} and "
-                f"{k}. This would result in values provided for it being ignored. Please do not "
-                "duplicate variables in the inputs list.", loc))  # fmt: skip
-    keys, wanted, result = _outputs(outputs, loc)
-    title = name or "function"
-    with _no_collection():
-        return _compiled(ins, keys, wanted, result, _givens(givens, loc), title, mode,
-                         on_unused_input or "raise", allow_input_downcast, loc)  # fmt: skip
-
-
-def _compiled(
-    ins: list[In],
-    keys: list | None,
-    wanted: list[Value],
-    result: str,
-    givens: list[tuple[Value, Value]],
-    title: str,
-    mode: str | None,
-    on_unused_input: str,
-    allow_input_downcast: bool | None,
-    loc: Loc | None,
-) -> Any:
-    values = [i.variable.value for i in ins]
-    for i in ins:
-        for d in i.variable.value.type.shape:
-            if d.__class__ is Dim and repr(d) not in symbols(d):
-                raise TypeError(at(f"input {i.variable!r} has a size computed from another "
-                                   f"variable's, {dim_text(d)}: make that variable the input, or "
-                                   "replace this one by givens", loc))  # fmt: skip
-    name = re.sub(r"\W", "_", title)
-    before = prelude(name, values, wanted, givens, stabilize, _runner(mode))
-    carriers = before.carriers if before is not None else []
-    made = cut(name, [*values, *carriers], wanted, givens, stabilize)
-    used = made.used
-    if before is not None:
-        used = [a or b for a, b in zip(used, before.used)]
-    _unused(ins, used, on_unused_input, loc)
-    slow = SlowCall(title, ins, made.checks, allow_input_downcast)
-    compiled: Any
-    if mode == "FAST_COMPILE":
-        compiled = Interpreted(made.fn, title, result, slow)
-        slow.target = compiled.run
-    else:
-        own: dict[str, Any] = {} if carriers else {"slow": slow, "accept": _accept(slow)}
-        compiled = compile_ir(made.fn, name=title, result=result, **own)
-        slow.target = lambda *arrays: compiled.exact(arrays)
-    call = compiled.call
-    if before is not None:
-        slow.target = before.ahead_of(slow.target, slow.check)
-        call = PythonCall(slow, title)
-    elif mode != "FAST_COMPILE" and any(op.opdef.name == "require" for op in made.fn.ops):
-        call = PythonCall(_explained(call, slow), title)
-    if keys is not None:
-        call = PythonCall(_named(call, keys), title)
-    call.maker = Maker(compiled)
-    call.name = title
-    return call
-
-
-def _runner(mode: str | None) -> Callable[[Function], Callable[[Sequence[np.ndarray]], Any]]:
-    """Compiles a program that a function runs before its own: arrays to a list of results."""
-
-    def make(fn: Function) -> Callable[[Sequence[np.ndarray]], Any]:
-        if mode == "FAST_COMPILE":
-            graph = optimize(fn)
-            return lambda arrays: run(graph, arrays)
-        return compile_ir(fn, name=fn.name, result="list").exact
-
-    return make
-
-
-def _accept(slow: SlowCall) -> list[int]:
-    """What compiled code takes for each input without asking: not the floats that lose digits."""
-    from .llvm.entry import ACCEPT_FLOAT
-    from .runtime.native import accepts
-
-    out = []
-    for t, downcast in zip(slow.types, slow.downcast):
-        flags = accepts(t.dtype.np, t.rank)
-        strict = downcast is False and t.dtype.bits < 64
-        out.append(flags & ~ACCEPT_FLOAT if strict else flags)
-    return out
-
-
-def _named(call: Callable[..., Any], keys: Sequence[Any]) -> Callable[..., dict]:
-    def give(*given: Any, **named: Any) -> dict:
-        return dict(zip(keys, call(*given, **named)))
-
-    return give
-
-
-def _explained(call: Callable[..., Any], slow: SlowCall) -> Callable[..., Any]:
-    def give(*given: Any, **named: Any) -> Any:
-        try:
-            return call(*given, **named)
-        except ShapeError:  # compiled code knows numbers; the checks know names and shapes
-            slow.check(slow.convert(given, named))
-            raise
-
-    return give
-
-
-def _variable(loc: Loc | None) -> Callable[[Any], Any]:
-    def check(v: Any) -> Any:
-        if not isinstance(v, (TensorVariable, In)):
-            raise TypeError(at(f"Unknown parameter type: {type(v).__name__}; inputs are variables "
-                               "or In(...)", loc))  # fmt: skip
-        return v
-
-    return check
+                f"Variable {i.variable!r} is used twice in inputs, at indices {first} and {k}. This "
+                "would result in values provided for it being ignored. Please do not duplicate "
+                "variables in the inputs list.", loc))  # fmt: skip
 
 
 def _outputs(outputs: Any, loc: Loc | None) -> tuple[list | None, list[Value], str]:
@@ -249,38 +278,58 @@ def _outputs(outputs: Any, loc: Loc | None) -> tuple[list | None, list[Value], s
     keys = None
     if outputs is None:
         return None, [], "none"
-    result = "list"
+    form = "list"
     if isinstance(outputs, Mapping):
-        keys, outputs = list(outputs), list(outputs.values())
+        keys, outputs, form = list(outputs), list(outputs.values()), "dict"
     elif not isinstance(outputs, (list, tuple)):
-        outputs, result = [outputs], "single"
-    for o in outputs:
+        outputs, form = [outputs], "single"
+    plain = [o.variable if isinstance(o, Out) else o for o in outputs]
+    for o in plain:
         if not isinstance(o, TensorVariable):
             raise TypeError(at(f"Outputs must be variables, not {type(o).__name__}", loc))
-    return keys, [o.value for o in outputs], result
+    return keys, [o.value for o in plain], form
 
 
-def _givens(givens: Any, loc: Loc | None) -> list[tuple[Value, Value]]:
+def _new_value(target: TensorVariable, new: Any, loc: Loc | None) -> Value:
+    """The expression that becomes the value of `target`: of just its type."""
+    want = target.type
+    if not isinstance(new, TensorVariable):
+        cell = Container(want, target.name)
+        return as_tensor_variable(cell.fit(new)).value
+    if new.type != want:
+        raise TypeError(at(
+            f"An update must have the same type as the original shared variable (shared_var="
+            f"{target!r}, shared_var.type={want}, update_val={new!r}, update_val.type={new.type}). "
+            "If the difference is related to the broadcast pattern, you can call the "
+            "tensor.unbroadcast(var, axis_to_unbroadcast[, ...]) function to remove broadcastable "
+            f"dimensions; a dtype is changed by .astype({want.dtype!r}).", loc))  # fmt: skip
+    return new.value
+
+
+def _givens(givens: Any, strict: bool, loc: Loc | None) -> list[tuple[Value, Value]]:
     pairs = givens.items() if isinstance(givens, Mapping) else (givens or ())
-    out = []
+    out: list[tuple[Value, Value]] = []
     for k, g in pairs:
         if not isinstance(k, TensorVariable):
-            raise TypeError(at(f"givens replaces variables, not {type(k).__name__}", loc))
+            raise TypeError(at(f"given keys must be variables: givens replaces variables, not "
+                               f"{type(k).__name__}", loc))  # fmt: skip
+        if any(k.value is other for other, _ in out):
+            raise ValueError(at(f"givens replaces {k!r} twice", loc))
         b = Builder(loc)
         v = as_tensor_variable(g).value
-        both = (b.cast(v, k.value.type.dtype), k.value)
-        if v.type.rank != k.ndim or np.result_type(v.type.dtype.np, k.value.type.dtype.np) != (
-            k.value.type.dtype.np
-        ):
+        goal = k.value.type.dtype
+        kept = not strict or np.result_type(v.type.dtype.np, goal.np) == goal.np
+        if v.type.rank != k.ndim or not kept:
             raise TypeError(at(f"givens: {k!r} of {k.type} cannot be replaced by {g!r} of "
                                f"{as_tensor_variable(g).type}", loc))  # fmt: skip
+        both = (b.cast(v, goal), k.value)
         out.append((k.value, broadcast(b, "givens", both)[0] if v.type.rank else both[0]))
     return out
 
 
-def _unused(ins: Sequence[In], used: Sequence[bool], how: str, loc: Loc | None) -> None:
-    for k, (i, yes) in enumerate(zip(ins, used)):
-        if yes or how == "ignore":
+def _unused(left: Sequence[tuple[int, In]], how: str, loc: Loc | None) -> None:
+    for k, i in left:
+        if how == "ignore":
             continue
         message = (
             "function was asked to create a function computing outputs given certain inputs, but "
@@ -290,7 +339,7 @@ def _unused(ins: Sequence[In], used: Sequence[bool], how: str, loc: Loc | None) 
             "completely, use on_unused_input='ignore'."
         )
         if how == "warn":
-            warnings.warn(message, stacklevel=4)
+            warnings.warn(message, stacklevel=5)
         else:
             raise UnusedInputError(at(message, loc))
 
@@ -311,6 +360,3 @@ def evaluate_variable(variable: TensorVariable, inputs: Mapping[Any, Any] | None
     if f is None:
         f = variable._cache[key] = function(list(key), variable)
     return f(*given.values())
-
-
-__all__ = ["In", "evaluate_variable", "function"]

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from ..errors import Loc, MissingInputError, at
 from ..ir.build import Builder
-from ..ir.core import Block, Function, Op, Value, function
+from ..ir.core import Block, Function, Op, Value, block, function
 from ..ir.dims import Dim, DimLike, substitute, symbol, symbols
 from ..ir.types import TensorType
+from .plan import Group, Nest, Region, flat, plan, region
 from .relations import Check, at_least, relations
 from .symbolic import TensorVariable
-from .symbolic_notes import Recipe, notes, owners, recipes
+from .symbolic_notes import notes, owners
 
 Stabilize = Callable[[Sequence[Op], Value], Value]
 
@@ -29,15 +30,6 @@ class Cut(NamedTuple):
     fn: Function
     checks: list[Check]
     used: list[bool]
-
-
-class _Group:
-    """Gradients of one cost that are needed: derived together."""
-
-    def __init__(self, recipe: Recipe) -> None:
-        self.recipe = recipe
-        self.serial = recipe.serial
-        self.members: dict[int, tuple[Value, Value]] = {}  # raw gradient, its wrt
 
 
 def cut(
@@ -58,9 +50,9 @@ def cut(
     # a variable in the middle of the graph that is an input, or replaced, may lie between a cost
     # and what it was differentiated by: then the gradient stays as it was built
     leaves = all(v.op is None for v in (*inputs, *(k for k, _ in givens)))
-    plans = [_plan([v for _, v in givens], stops, leaves)] if givens else []
-    plans.append(_plan(outputs, stops | keys, leaves))
-    checks = [c for ops, _ in plans for op in ops if op.__class__ is Op for c in relations(op)]
+    plans = [plan([v for _, v in givens], stops, leaves)] if givens else []
+    plans.append(plan(outputs, stops | keys, leaves))
+    checks = [c for items, _ in plans for op in flat(items) for c in relations(op)]
     for k, v in givens:
         checks += [Check(c, "eq", a, None, None) for a, c in zip(k.type.shape, v.type.shape)
                    if a is not c and a != c]  # fmt: skip
@@ -78,48 +70,6 @@ def cut(
     used = [id(v) in touched or world.used_by_shape(v) for v in inputs]
     fn = function(name, world.params, results, world.effects())
     return Cut(fn, checks, used)
-
-
-def _plan(roots: Sequence[Value], stops: set[int], derive: bool) -> tuple[list[Any], set[int]]:
-    """The ops and groups of gradients that `roots` need, in order; ids of all values met."""
-    ops: list[Any] = []
-    groups: dict[tuple, _Group] = {}
-    seen: set[int] = set()
-    made: set[int] = set()
-    stack = list(roots)
-    while stack:
-        v = stack.pop()
-        if id(v) in seen:
-            continue
-        seen.add(id(v))
-        op = v.op
-        if op is None or id(v) in stops:
-            continue
-        found = recipes.get(v) if derive and op.made_by else None
-        if found is not None:
-            recipe, k = found
-            known = tuple([(id(a), id(g)) for a, g in recipe.known])
-            # a walk stops at what it is asked for: one that is to end at variables only goes by
-            # itself, since the rules see more of the cost in one piece
-            middle = recipe.wrt[k].op is not None
-            key = (id(recipe.cost), tuple([id(c) for c in recipe.constants]), known, middle)
-            group = groups.get(key)
-            if group is None:
-                group = groups[key] = _Group(recipe)
-            group.serial = min(group.serial, recipe.serial)
-            group.members[id(v)] = v, recipe.wrt[k]
-            stack.append(recipe.wrt[k])
-            stack += [w for pair in recipe.known for w in pair]
-            stack += recipe.constants
-            if recipe.cost is not None:
-                stack.append(recipe.cost)
-        elif id(op) not in made:
-            made.add(id(op))
-            ops.append(op)
-            stack += op.operands
-    ops += groups.values()
-    ops.sort(key=lambda o: o.serial)
-    return ops, seen
 
 
 # -- the function's own world ---------------------------------------------------------------------
@@ -240,16 +190,35 @@ class _World:
                 self.attr(a.shape)
             return self.retype(a)
         if a.__class__ is Function:
-            return Function(a.name, self.block(a.body), a.layouts)
+            return Function(a.name, self.region(region(a.body, (), False, {}), (), None), a.layouts)
         return a
 
-    def block(self, block: Block) -> Block:
-        """A region in the function's dims."""
-        params = [Value(self.retype(p.type), name=p.name) for p in block.params]
-        memo = {id(p): q for p, q in zip(block.params, params)}
-        ops = [self.op(op, memo) for op in block.ops]
-        results = [memo[id(v)] for v in block.results]
-        return Block(params, [o for o in ops if o is not None], results)
+    def region(self, r: Region, extra: Sequence[Value], stabilize: Stabilize | None,
+               consts: int = 0) -> Block:  # fmt: skip
+        """A region in the function's dims, with parameters for `extra` behind `consts` others."""
+        params = [Value(self.retype(p.type), name=p.name) for p in r.block.params]
+        memo = {id(p): q for p, q, given in zip(r.block.params, params, r.given) if given}
+        more = [Value(self.retype(v.type), name=v.name) for v in extra]
+        memo.update({id(v): q for v, q in zip(extra, more)})
+        effects = self.build(r.items, memo, stabilize)
+        results = [self.get(v, memo, None) for v in r.block.results]
+        return block([*params[:consts], *more, *params[consts:]], results, effects)
+
+    def nest(self, nest: Nest, memo: dict[int, Value], stabilize: Stabilize | None) -> None:
+        """An op with regions; what gradients in them need from outside becomes operands."""
+        op, extra = nest.op, nest.extra
+        more = [self.get(v, memo, op) for v in extra]
+        at_ = op.attrs["consts"] if op.opdef.name == "scan" else len(op.operands) - 1
+        ins = [self.get(v, memo, op) for v in op.operands]
+        first = len(ins) - len(op.regions[0].params)  # a cond's condition is no parameter
+        ins[first + at_ : first + at_] = more
+        self.loc = op.loc
+        attrs = {k: self.attr(a) for k, a in op.attrs.items()} if op.attrs else op.attrs
+        if op.opdef.name == "scan":
+            attrs = {**attrs, "consts": at_ + len(more)}
+        regions = tuple([self.region(r, extra, stabilize, at_) for r in nest.regions])
+        types = tuple([self.retype(r.type) for r in op.results])
+        self.put(op, Op(op.opdef, tuple(ins), attrs, types, regions, op.loc, op.made_by), memo)
 
     def get(self, v: Value, memo: dict[int, Value], op: Op | None) -> Value:
         found = memo.get(id(v))
@@ -275,24 +244,36 @@ class _World:
         if op.opdef.name in ("refine", "reshape") and ins[0].type is types[0]:
             memo[id(op.results[0])] = ins[0]
             return None
-        regions = tuple([self.block(r) for r in op.regions])
-        new = Op(op.opdef, ins, attrs, types, regions, op.loc, op.made_by)
+        return self.put(op, Op(op.opdef, ins, attrs, types, (), op.loc, op.made_by), memo)
+
+    def put(self, op: Op, new: Op, memo: dict[int, Value]) -> Op:
         for old, r in zip(op.results, new.results):
             r.name = old.name
             memo[id(old)] = r
         return new
 
-    def build(self, plan: Sequence[Any], memo: dict[int, Value],
-              stabilize: Stabilize | None) -> None:  # fmt: skip
-        """Make what is planned; `memo` leads from the graph's values to the function's."""
-        for item in plan:
-            if item.__class__ is Op:
-                if id(item.results[0] if item.results else item) not in memo:
-                    self.op(item, memo)
-            else:
-                self._group(item, memo, stabilize)
+    def build(self, items: Sequence[Any], memo: dict[int, Value],
+              stabilize: Stabilize | None) -> list[Op]:  # fmt: skip
+        """Make what is planned; `memo` leads from the graph's values to the function's.
 
-    def _group(self, group: _Group, memo: dict[int, Value], stabilize: Stabilize | None) -> None:
+        The ops with effects are returned.
+        """
+        effects: list[Op] = []
+        for item in items:
+            if item.__class__ is Op:
+                if not item.results:
+                    new = self.op(item, memo)
+                    assert new is not None
+                    effects.append(new)
+                elif id(item.results[0]) not in memo:
+                    self.op(item, memo)
+            elif item.__class__ is Group:
+                self._group(item, memo, stabilize)
+            elif id(item.op.results[0]) not in memo:
+                self.nest(item, memo, stabilize)
+        return effects
+
+    def _group(self, group: Group, memo: dict[int, Value], stabilize: Stabilize | None) -> None:
         recipe, members = group.recipe, list(group.members.values())
         cost = None if recipe.cost is None else self.get(recipe.cost, memo, None)
         found = recipe.derive(

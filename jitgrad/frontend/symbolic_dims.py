@@ -194,6 +194,12 @@ def _names(a: Any, out: set[str]) -> None:
             _names(i, out)
 
 
+def source_of(name: str) -> Value | None:
+    """What gives the computed dim of this name its number; None for another name."""
+    found = _sources.get(name)
+    return None if found is None else found.value
+
+
 def describe(name: str) -> str | None:
     """For messages and `pp`: what gives a computed dim its number; None for another name."""
     found = _sources.get(name)

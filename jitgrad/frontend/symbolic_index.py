@@ -1,138 +1,313 @@
-"""Indexing of symbolic variables: ints, slices, None, Ellipsis and integer tensors."""
+"""Indexing of symbolic variables: ints, slices, None, Ellipsis, integer tensors, masks.
+
+A key is parsed once into items, one for what happens to an axis (or, for a mask, to several). Items
+are applied to a value here; `symbolic_update` writes through the same items.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-from weakref import ref
+from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
 
 from ..errors import at
 from ..ir.build import Builder
 from ..ir.core import Value
-from ..ir.dims import DimLike, product
-from ..ir.types import I64
+from ..ir.dims import Dim, DimLike, maximum, minimum, nonnegative, product
+from ..ir.types import BOOL, I64, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_notes import Note, notes
-from .symbolic_ops import as_dim, broadcast, cast
+from .symbolic_dims import bounds_of, dim_of
+from .symbolic_notes import Note, notes, views
+from .symbolic_ops import as_dim, broadcast, refine
+
+KEEP, NEW, DROP, TAKE = "keep", "new", "drop", "take"
+_KINDS = ("indices must be integers, slices, None, Ellipsis, integer tensors or masks of bools, "
+          "not {}")  # fmt: skip
 
 
-def _bound(b: Builder, k: Any, n: DimLike, default: DimLike) -> DimLike:
-    """A bound of a slice as a dim; negative numbers count from the end, static ones are clipped."""
-    if k is None:
-        return default
-    d = as_dim(k)
-    if d is None:
-        raise TypeError(at(f"a bound of a slice must be an int or made of sizes of variables, not "
-                           f"{k!r}", b.loc))  # fmt: skip
-    if d.__class__ is not int:
-        return d
-    if n.__class__ is int:
-        return max(0, d + n if d < 0 else min(d, n))
-    return n + d if d < 0 else d
+class Item(NamedTuple):
+    """What an index does: KEEP elements lo … hi in steps (backwards for `flip`), DROP an axis for
+    its element lo, TAKE elements at the indices `index` (those of `mask`) of `axes` axes seen as one, NEW axis."""
+
+    kind: str
+    lo: DimLike = 0
+    hi: DimLike = 0
+    step: int = 1
+    flip: bool = False
+    index: Value | None = None
+    axes: int = 1
+    mask: Value | None = None
 
 
 def getitem(x: TensorVariable, key: Any) -> TensorVariable:
-    """x[key] for ints, slices, None, Ellipsis and integer tensors.
+    """x[key] as NumPy's: ints, slices of any step, None, Ellipsis, integer tensors and masks.
 
-    Several integer tensors must stand side by side; they broadcast to one shape, which takes the
-    place of their axes: `x[T.arange(n), y]` is element y[i] of each row i.
+    Ints and bounds may be variables: sizes, or values that are known at the call only. Integer
+    tensors broadcast to one shape, which takes the place of their axes where these stand side by
+    side, and the front elsewhere. A mask counts as the indices of its True elements; the size of
+    what comes out is computed first when the function is called.
 
-    An int, or a bound, beyond an unknown size is an error at the call: `IndexError` for an int,
-    `ShapeError` for a bound of a slice (NumPy would clip it).
+    Raises `IndexError` for an index out of bounds, at the call if it must be, with the user's line.
     """
     b = Builder(here())
-    keys = list(key) if isinstance(key, tuple) else [key]
-    if sum(k is Ellipsis for k in keys) == 0:
-        keys.append(Ellipsis)
-    used = sum(k is not None and k is not Ellipsis for k in keys)
-    rank = x.ndim
-    if used > rank:
-        raise IndexError(at(f"too many indices for {x!r}: it has {rank} dims, but {used} were "
-                            "indexed", b.loc))  # fmt: skip
-    at_dots = next(i for i, k in enumerate(keys) if k is Ellipsis)
-    keys[at_dots : at_dots + 1] = [slice(None)] * (rank - used)
+    items = parse(b, x.value, key)
+    v = apply(b, x.value, items)
+    if v is x.value:
+        v = b("identity", v)
+    views[v] = (x.value, items)
+    return wrap(v)
 
-    v = x.value
-    starts: list[DimLike] = []
-    stops: list[DimLike] = []
-    steps, flipped, takes = [], [], []
-    out: list[Any] = []  # for each axis of the result: its axis in the slice, None or an index
-    ints = []
+
+# -- keys -----------------------------------------------------------------------------------------
+
+
+def parse(b: Builder, v: Value, key: Any) -> list[Item]:
+    """The items of a key of `v`, with one for every axis."""
+    given = list(key) if isinstance(key, tuple) else [key]
+    parts = [_part(b, k) for k in given]
+    used = sum(_axes(p) for p in parts)
+    rank = v.type.rank
+    if used > rank:
+        raise IndexError(at(f"too many indices for {wrap(v)!r}: it has {rank} dims, but {used} "
+                            "were indexed", b.loc))  # fmt: skip
+    dots = [i for i, p in enumerate(parts) if p is Ellipsis]
+    if len(dots) > 1:
+        raise IndexError(at("an index can only have a single ellipsis ('...')", b.loc))
+    place = dots[0] if dots else len(parts)
+    parts[place : place + 1] = [slice(None)] * (rank - used)
+    items = []
     axis = 0
-    for k in keys:
-        if k is None:
-            out.append(None)
+    for p in parts:
+        if p is None:
+            items.append(Item(NEW))
             continue
-        n = v.type.shape[axis]
-        lo: DimLike = 0
-        hi, step = n, 1
-        index = None if isinstance(k, slice) else as_dim(k)
-        if isinstance(k, slice):
-            step = 1 if k.step is None else int(k.step)
-            if step == 0:
-                raise ValueError(at("slice step cannot be zero", b.loc))
-            if step < 0:
-                if k.start is not None or k.stop is not None:
-                    raise TypeError(at("a slice with a negative step takes no bounds", b.loc))
-                # the last element first: what is left over lies at the front
+        items.append(_item(b, v, p, axis))
+        axis += items[-1].axes
+    return items
+
+
+def _axes(part: Any) -> int:
+    if part is None or part is Ellipsis:
+        return 0
+    return part.type.rank if part.__class__ is Value and part.type.dtype is BOOL else 1
+
+
+def _part(b: Builder, k: Any) -> Any:
+    """A slice, None, Ellipsis, an int, or a value: integers of 64 bits or a mask."""
+    if k is None or k is Ellipsis or isinstance(k, slice):
+        return k
+    if isinstance(k, (bool, np.bool_)):
+        raise TypeError(at("a single bool is no index; use T.switch, or x[None]", b.loc))
+    if isinstance(k, (list, tuple)) and not len(k):
+        k = np.zeros(0, np.int64)
+    d = as_dim(k) if isinstance(k, (int, np.integer, TensorVariable)) else None
+    if d.__class__ is int:
+        return d
+    if isinstance(k, (float, np.floating, str, dict, set)) or hasattr(k, "dims") or (
+        hasattr(k, "make_variable")):  # fmt: skip
+        raise TypeError(at(_KINDS.format(repr(k)), b.loc))
+    try:
+        v = as_tensor_variable(k).value
+    except TypeError:
+        raise TypeError(at(_KINDS.format(f"{k!r:.60}"), b.loc)) from None
+    if v.type.dtype is BOOL:
+        if not v.type.rank:
+            raise TypeError(at("a single bool is no index; use T.switch, or x[None]", b.loc))
+        return v
+    if v.type.dtype.kind not in "iu":
+        raise TypeError(at(_KINDS.format(wrap(v).type), b.loc))
+    return b.cast(v, I64)
+
+
+def _item(b: Builder, v: Value, p: Any, axis: int) -> Item:
+    n = v.type.shape[axis]
+    if isinstance(p, slice):
+        return _slice(b, p, n)
+    if p.__class__ is int:
+        lo = p if p >= 0 else n + p
+        if n.__class__ is int and not 0 <= lo < n:
+            raise IndexError(at(f"index {p} is out of bounds for axis {axis} with size {n}", b.loc))
+        return Item(DROP, lo)
+    if p.type.dtype is BOOL:
+        rank = p.type.rank
+        want = v.type.shape[axis : axis + rank]
+        for i, (a, c) in enumerate(zip(p.type.shape, want)):
+            if a.__class__ is int and c.__class__ is int and a != c:
+                raise IndexError(at(f"boolean index did not match indexed array along axis "
+                                    f"{axis + i}: the size of the axis is {c}, but the size of the "
+                                    f"boolean axis is {a}", b.loc))  # fmt: skip
+        text = "boolean index did not match the axis it stands for"
+        mask = refine(b, p, want, Note("index", (ref(p),), text=text, error=IndexError))
+        return Item(TAKE, index=mask_places(b, mask), axes=rank, mask=mask)
+    op = p.op
+    if op is not None and op.opdef.name == "constant" and n.__class__ is int:
+        got = np.asarray(op.attrs["value"])
+        if got.size and not -n <= got.min() <= got.max() < n:
+            bad = int(got.min() if got.min() < -n else got.max())
+            raise IndexError(at(f"index {bad} is out of bounds for axis {axis} with size {n}",
+                                b.loc))  # fmt: skip
+    return Item(TAKE, index=b("wrap_index", p, size=n))
+
+
+def _slice(b: Builder, s: slice, n: DimLike) -> Item:
+    step = 1 if s.step is None else as_dim(s.step)
+    if step.__class__ is not int:
+        raise TypeError(at(f"the step of a slice must be an int, not {s.step!r}; "
+                           "x[T.arange(start, stop, step)] takes a variable", b.loc))  # fmt: skip
+    if step == 0:
+        raise ValueError(at("slice step cannot be zero", b.loc))
+    for k in (s.start, s.stop):
+        if isinstance(k, (bool, float, np.floating, str)):
+            raise TypeError(at(f"a bound of a slice must be an integer, not {k!r}", b.loc))
+    if step > 0:  # type: ignore[operator]
+        lo, hi = bounds_of(s, n)
+        return Item(KEEP, lo, hi, step)  # type: ignore[arg-type]
+    # backwards: a slice, forwards, of the axis reversed
+    lo = 0 if s.start is None else _mirrored(b, s.start, n)
+    hi = n if s.stop is None else _mirrored(b, s.stop, n)
+    return Item(KEEP, lo, maximum(lo, hi), -step, True)  # type: ignore[operator]
+
+
+def _mirrored(b: Builder, k: Any, n: DimLike) -> DimLike:
+    """Where element `k` lies in the axis reversed; clipped to it."""
+    d = as_dim(k)
+    if d.__class__ is int and d < 0:  # type: ignore[operator]
+        return minimum(-1 - d, n)  # type: ignore[operator]
+    if d is not None and nonnegative(d):
+        return maximum(n - 1 - d, 0)
+    v = as_tensor_variable(k).value
+    if v.type.rank or v.type.dtype.kind not in "iu":
+        raise TypeError(at(f"a bound of a slice must be an integer scalar, not {k!r}", b.loc))
+    v = b.cast(v, I64)
+    size = b("dim", expr=n) if n.__class__ is Dim else b.const(n, v.type)
+    zero, one = b.const(0, v.type), b.const(1, v.type)
+    whole = b.select(b("lt", v, zero), b.add(v, size), v)
+    back = b("sub", b("sub", size, one), whole)
+    back = b("minimum", b("maximum", back, zero), size)
+    return dim_of(wrap(back), "a bound of a slice")
+
+
+_places: WeakKeyDictionary[Value, Value] = WeakKeyDictionary()  # masks: their places, made once
+
+
+def mask_places(b: Builder, mask: Value) -> Value:
+    """The row-major places of the True elements, an int64 vector.
+
+    A running count of them says where each place belongs; the others go to one more element at the
+    end, which is cut off.
+    """
+    found = _places.get(mask)
+    if found is not None:
+        return found
+    op = mask.op
+    if op is not None and op.opdef.name == "constant" and mask.type.static:
+        value = np.broadcast_to(op.attrs["value"], mask.type.shape)
+        got = np.flatnonzero(value).astype(np.int64)
+        out = b.const(got, tensor(I64, got.shape))
+    else:
+        flat = b.reshape(mask, (mask.type.size,))
+        ones = b.cast(flat, I64)
+        count = dim_of(wrap(b.sum(ones, (0,))), "the number of True in a mask")
+        running = b("cumsum", ones, axis=0)
+        last = b.broadcast(_number(b, count), running.type.shape, ())
+        spot = b.select(flat, b("sub", running, b.const(1, running.type)), last)
+        every = b("iota", type=running.type, axis=0)
+        base = b.zeros(tensor(I64, (count + 1,)))
+        every = b.select(flat, every, b.zeros(every.type))
+        out = b("scatter_add", base, spot, every, axis=0)
+        out = b("slice", out, starts=(0,), stops=(count,), steps=(1,))
+    _places[mask] = out
+    return out
+
+
+def _number(b: Builder, d: DimLike) -> Value:
+    return b("dim", expr=d) if d.__class__ is Dim else b.const(d, tensor(I64, ()))
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def apply(b: Builder, x: Value, items: Sequence[Item]) -> Value:
+    """The elements that `items` say; `x` itself where they say all of it."""
+    v = _cut(b, x, items)
+    # axes that ints dropped go, new ones come, those of a mask become one
+    live = [i for i in items if i.kind != DROP]
+    sizes: list[DimLike] = []
+    axis = 0
+    for i in items:
+        if i.kind == NEW:
+            sizes.append(1)
+            continue
+        if i.kind != DROP:
+            sizes.append(product(v.type.shape[axis : axis + i.axes]))
+        axis += i.axes
+    v = b.reshape(v, sizes)
+    places = [k for k, i in enumerate(live) if i.kind == TAKE]
+    if not places:
+        return v
+    first = places[0]
+    if places != list(range(first, first + len(places))):  # to the front, side by side
+        v = b.transpose(v, (*places, *[k for k in range(len(live)) if k not in places]))
+        first = 0
+    v, index = _joined(b, v, first, [i.index for i in items if i.index is not None])
+    v = b("gather", v, index, axis=first)
+    wide = index.type.rank
+    lead = _lead(items)
+    if wide and lead != first:
+        others = [k for k in range(v.type.rank) if not first <= k < first + wide]
+        v = b.transpose(v, (*others[:lead], *range(first, first + wide), *others[lead:]))
+    return v
+
+
+def _cut(b: Builder, x: Value, items: Sequence[Item]) -> Value:
+    """`x` with its slices taken and its dropped axes cut to one element; every axis is still there.
+
+    What ints pick is cut out on its own: leaving its axis is an IndexError.
+    """
+    boxes = []
+    flipped = []
+    axis = 0
+    for i in items:
+        if i.kind == NEW:
+            continue
+        n = x.type.shape[axis]
+        if i.kind == DROP:
+            boxes.append((True, i.lo, i.lo + 1, 1))
+        elif i.kind == KEEP:
+            if i.flip:
                 flipped.append(axis)
-                lo, step = (n - 1) % -step, -step
-            else:
-                lo, hi = _bound(b, k.start, n, 0), _bound(b, k.stop, n, n)
-                if lo.__class__ is int and hi.__class__ is int:
-                    hi = max(lo, hi)
-            out.append(axis)
-        elif index is not None and index.__class__ is int and not isinstance(k, TensorVariable):
-            lo = index if index >= 0 else n + index
-            if n.__class__ is int and not 0 <= lo < n:  # type: ignore[operator]
-                raise IndexError(at(f"index {k} is out of bounds for axis {axis} with size {n}",
-                                    b.loc))  # fmt: skip
-            hi = lo + 1
-            ints.append(axis)
+            boxes.append((False, i.lo, i.hi, i.step))
         else:
-            takes.append((axis, _index(b, k, n), len(out)))
-            out.append(axis)
-        starts.append(lo)
-        stops.append(hi)
-        steps.append(step)
-        axis += 1
-    # what ints pick is cut out on its own: leaving its axis is an IndexError
-    picked = [i in ints for i in range(rank)]
+            boxes += [(False, 0, d, 1) for d in x.type.shape[axis : axis + i.axes]]
+        axis += i.axes
+    v = b("reverse", x, axes=tuple(flipped)) if flipped else x
     for pick in (True, False):
-        if pick and not ints:
-            continue
-        box = [(lo, hi, st) if p is pick else (0, n, 1) for lo, hi, st, n, p in zip(
-            starts, stops, steps, v.type.shape, picked)]  # fmt: skip
-        if all(lo.__class__ is int and lo == 0 and hi == n and st == 1
+        box = [(lo, hi, st) if p is pick else (0, n, 1)
+               for (p, lo, hi, st), n in zip(boxes, v.type.shape)]  # fmt: skip
+        if not pick:  # an axis that an int cut down has one element now
+            box = [(0, n, 1) if p else now for (p, *_), n, now in zip(boxes, v.type.shape, box)]
+        if all(lo.__class__ is int and lo == 0 and (hi is n or hi == n) and st == 1
                for (lo, hi, st), n in zip(box, v.type.shape)):  # fmt: skip
             continue
         lows, highs, strides = (tuple(c) for c in zip(*box))
         v = b("slice", v, starts=lows, stops=highs, steps=strides)
         text = "an index is out of bounds" if pick else "a slice reaches beyond its axis"
-        notes[v] = Note("index" if pick else "slice", (ref(x.value),), text=text,
+        notes[v] = Note("index" if pick else "slice", (ref(x),), text=text,
                         error=IndexError if pick else None)  # fmt: skip
-    if flipped:
-        v = b("reverse", v, axes=tuple(flipped))
-    wide = 1
-    count = len(takes)
-    taken = takes[0][0] if takes else rank
-    if takes:
-        first = takes[0][2]
-        if [(a, p) for a, _, p in takes] != [(taken + i, first + i) for i in range(count)]:
-            raise TypeError(at("axes indexed by integer tensors must stand side by side", b.loc))
-        v, index_value = _joined(b, v, taken, [i for _, i, _ in takes])
-        wide = index_value.type.rank
-        v = b("gather", v, index_value, axis=taken)
-    sizes: list[DimLike] = []
-    for o in out:
-        if o is None:
-            sizes.append(1)
-        elif o == taken:
-            sizes.extend(v.type.shape[taken : taken + wide])
-        elif o < taken or o >= taken + count:
-            sizes.append(v.type.shape[o if o < taken else o + wide - count])
-    return wrap(b.reshape(v, sizes))
+    return v
+
+
+def _lead(items: Sequence[Item]) -> int:
+    """How many axes of the result stand before those of the index tensors, by NumPy's rule: all
+    before the first, or none where ints and index tensors do not stand side by side."""
+    wide = any(i.index is not None and i.index.type.rank for i in items)
+    adv = [k for k, i in enumerate(items) if i.kind == TAKE or (i.kind == DROP and wide)]
+    if adv[-1] - adv[0] + 1 != len(adv):
+        return 0
+    return sum(i.kind in (KEEP, NEW) for i in items[: adv[0]])
 
 
 def _joined(b: Builder, v: Value, axis: int, indices: Sequence[Value]) -> tuple[Value, Value]:
@@ -143,31 +318,10 @@ def _joined(b: Builder, v: Value, axis: int, indices: Sequence[Value]) -> tuple[
     sizes = shape[axis : axis + len(indices)]
     flat, *others = broadcast(b, "index", indices)
     for n, i in zip(sizes[1:], others):
-        step = b.const(n, i.type) if n.__class__ is int else b.broadcast(
-            b("dim", expr=n), i.type.shape, ())  # fmt: skip
+        step = b.broadcast(_number(b, n), i.type.shape, ())
         flat = b.add(b.mul(flat, step), i)
     merged = (*shape[:axis], product(sizes), *shape[axis + len(indices) :])
     return b.reshape(v, merged), flat
 
 
-def _index(b: Builder, k: Any, n: DimLike) -> Value:
-    idx = as_tensor_variable(k)
-    if idx.value.type.dtype.kind not in "iu":
-        raise TypeError(at(f"indices must be integers, slices, None or Ellipsis, not {idx.type}"
-                           + (": a mask has no size before the call, use T.switch"
-                              if idx.dtype == "bool" else ""), b.loc))  # fmt: skip
-    return b("wrap_index", b.cast(idx.value, I64), size=n)
-
-
-def take(x: Any, indices: Any, axis: int | None = None) -> TensorVariable:
-    """x taken at integer indices along an axis (None: of the flattened tensor)."""
-    x = as_tensor_variable(x)
-    if axis is None:
-        x, axis = x.flatten(), 0
-    axis = axis + x.ndim if axis < 0 else axis
-    return x[(*(slice(None),) * axis, cast(as_tensor_variable(indices), "int64"))]
-
-
-__all__ = [
-    "take",
-]  # fmt: skip
+__all__: list[str] = []

@@ -10,7 +10,7 @@ from .symbolic import TensorVariable, as_tensor_variable
 from .symbolic_math import exp, log, sigmoid, softplus
 from .symbolic_ops import elemwise, switch
 from .symbolic_reduce import sum
-from .symbolic_shape import arange
+from .symbolic_create import arange
 
 
 def relu(x: Any, alpha: float = 0.0) -> TensorVariable:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary, ref
 
 from ..errors import Loc
@@ -30,6 +31,12 @@ class Note(NamedTuple):
     text: str = ""
     error: type[Exception] | None = None
 
+
+# What a program keeps with a variable (`x.tag`).
+tags: WeakKeyDictionary[Value, SimpleNamespace] = WeakKeyDictionary()
+
+# What `x[key]` was made from, so that `set_subtensor(x[key], y)` knows: x and the parsed key.
+views: WeakKeyDictionary[Value, tuple[Value, Any]] = WeakKeyDictionary()
 
 notes: WeakKeyDictionary[Value, Note] = WeakKeyDictionary()  # by the refined, cut … value
 # by the two dims, for the values that differentiation refines back: first dim, the other's text

@@ -9,11 +9,12 @@ from ..errors import ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import DimLike, product
-from ..ir.types import BOOL, F64, tensor
+from ..ir.types import BOOL, DTYPES, F64, I64, DType, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_notes import EMPTY
-from .symbolic_ops import elemwise
+from .symbolic_ops import as_dim, cast, elemwise
+from .symbolic_type import checked_dtype
 
 
 def axes_of(b: Builder, name: str, v: Value, axis: Any) -> tuple[int, ...]:
@@ -21,8 +22,11 @@ def axes_of(b: Builder, name: str, v: Value, axis: Any) -> tuple[int, ...]:
     rank = v.type.rank
     if axis is None:
         return tuple(range(rank))
-    axes = axis if isinstance(axis, (tuple, list)) else (axis,)
-    out = sorted({int(a) + rank if a < 0 else int(a) for a in axes})
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    axes = [as_dim(a) for a in given]
+    if builtins.any(a.__class__ is not int for a in axes):
+        raise TypeError(at(f"{name}: an axis must be an int, not {axis!r}", b.loc))
+    out = sorted({a + rank if a < 0 else a for a in axes})  # type: ignore[operator, misc]
     if len(out) != len(axes) or builtins.any(not 0 <= a < rank for a in out):
         what = f"{name} over axis {axis}: a tensor of {rank} dims lacks it, or it is named twice"
         raise ShapeError(at(what, b.loc))
@@ -35,118 +39,265 @@ def _kept(b: Builder, out: Value, v: Value, axes: tuple[int, ...], keepdims: boo
     return b.reshape(out, [1 if i in axes else d for i, d in enumerate(v.type.shape)])
 
 
+def _wide(dtype: DType) -> DType:
+    """The dtype that sums and products of this one have: small integers and bools take 64 bits."""
+    if dtype.kind in "biu" and dtype.bits < 64:
+        return DTYPES["u64" if dtype.kind == "u" else "i64"]
+    return dtype
+
+
+def _total(name: str, x: Any, axis: Any, dtype: Any, keepdims: bool, acc_dtype: Any
+           ) -> TensorVariable:  # fmt: skip
+    """A sum or product: computed in `acc_dtype`, or in the wider of the input's and `dtype`."""
+    v = as_tensor_variable(x).value
+    b = Builder(here())
+    axes = axes_of(b, name, v, axis)
+    goal = _wide(v.type.dtype) if dtype is None else checked_dtype(dtype)
+    if acc_dtype is not None:
+        work = checked_dtype(acc_dtype)
+    else:  # never in fewer digits than the input has
+        near = goal.kind == v.type.dtype.kind and goal.bits < v.type.dtype.bits
+        work = v.type.dtype if near else goal
+    if work is BOOL:
+        work = I64
+    v = b.cast(v, work)
+    out = b(name, v, axes=axes) if axes else v
+    return wrap(_kept(b, b.cast(out, goal), v, axes, keepdims))
+
+
+def sum(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False,
+        acc_dtype: Any = None) -> TensorVariable:  # fmt: skip
+    """The sum; of nothing 0. Small integers and bools are summed in 64 bits.
+
+    dtype      the dtype of the result
+    acc_dtype  the dtype that is computed in
+
+    >>> sum([[1, 2], [3, 4]], axis=0).eval()
+    array([4, 6])
+    """
+    return _total("sum", input, axis, dtype, keepdims, acc_dtype)
+
+
+def prod(input: Any, axis: Any = None, dtype: Any = None, keepdims: bool = False,
+         acc_dtype: Any = None, no_zeros_in_input: bool = False) -> TensorVariable:  # fmt: skip
+    """The product; of nothing 1. The gradient is right where elements are 0, with or without
+    `no_zeros_in_input` (a promise that is not needed here)."""
+    return _total("prod", input, axis, dtype, keepdims, acc_dtype)
+
+
 def _reduce(name: str, x: Any, axis: Any, keepdims: bool) -> TensorVariable:
     v = as_tensor_variable(x).value
     b = Builder(here())
     axes = axes_of(b, name, v, axis)
-    if name == "sum" and v.type.dtype.kind in "biu" and v.type.dtype.bits < 64:
-        from ..ir.types import DTYPES  # small ints and bools are summed in 64 bits, as NumPy does
-
-        v = b.cast(v, DTYPES["u64" if v.type.dtype.kind == "u" else "i64"])
     if name in ("any", "all") and v.type.dtype is not BOOL:
         v = b("ne", v, b.zeros(v.type))
-    if name in ("max", "min") and builtins.any(v.type.shape[a] == 0 for a in axes):
+    if name in ("max", "min") and builtins.any(
+        v.type.shape[a].__class__ is int and v.type.shape[a] == 0 for a in axes
+    ):
         raise ShapeError(at(f"{EMPTY.format(name)} (shape {v.type.shape})", b.loc))
     out = b(name, v, axes=axes) if axes else v
     return wrap(_kept(b, out, v, axes, keepdims))
 
 
-def sum(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-    """The sum; small integers and bools are summed in 64 bits."""
-    return _reduce("sum", x, axis, keepdims)
-
-
 def max(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-    """The largest; equal elements share the gradient."""
+    """The largest; equal elements share the gradient.
+
+    Raises `ShapeError` for the largest of nothing, at the call if it must be.
+    """
     return _reduce("max", x, axis, keepdims)
 
 
 def min(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-    """The smallest; equal elements share the gradient."""
+    """The smallest; equal elements share the gradient. Of nothing as `max`."""
     return _reduce("min", x, axis, keepdims)
 
 
 def any(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+    """Whether an element is not 0, a bool."""
     return _reduce("any", x, axis, keepdims)
 
 
 def all(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+    """Whether no element is 0, a bool."""
     return _reduce("all", x, axis, keepdims)
 
 
 def _count(b: Builder, v: Value, axes: tuple[int, ...], shape: tuple[DimLike, ...],
-           ddof: int = 0) -> Value:  # fmt: skip
+           ddof: Any = 0) -> Value:  # fmt: skip
     """The number of elements over `axes`, less `ddof`, in the dtype of `v`, in `shape`."""
-    n = product([v.type.shape[a] for a in axes]) - ddof
+    n = product([v.type.shape[a] for a in axes])
+    less = as_dim(ddof)
+    if less is not None:
+        n = n - less
     if n.__class__ is int:
-        return b.const(n, tensor(v.type.dtype, shape))
-    return b.broadcast(b.cast(b("dim", expr=n), v.type.dtype), shape, ())
+        out = b.const(n, tensor(v.type.dtype, shape))
+    else:
+        out = b.broadcast(b.cast(b("dim", expr=n), v.type.dtype), shape, ())
+    if less is None:
+        gap = b.cast(as_tensor_variable(ddof).value, v.type.dtype)
+        out = b("sub", out, b.broadcast(gap, shape, ()))
+    return out
 
 
-def _mean(b: Builder, v: Value, axes: tuple[int, ...], ddof: int = 0) -> Value:
+def _mean(b: Builder, v: Value, axes: tuple[int, ...], ddof: Any = 0) -> Value:
     total = b.sum(v, axes)
     return b("div", total, _count(b, v, axes, total.type.shape, ddof))
 
 
-def mean(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-    """The mean, a float."""
-    v = as_tensor_variable(x).value
+def mean(input: Any, axis: Any = None, dtype: Any = None, op: Any = False, keepdims: bool = False,
+         acc_dtype: Any = None) -> TensorVariable:  # fmt: skip
+    """The mean, a float (`dtype`, or float64 for integers). `op` means nothing."""
+    v = as_tensor_variable(input).value
     b = Builder(here())
-    v = v if v.type.dtype.is_float else b.cast(v, F64)
+    goal = checked_dtype(dtype) if dtype is not None else (
+        v.type.dtype if v.type.dtype.is_float else F64)  # fmt: skip
+    work = checked_dtype(acc_dtype) if acc_dtype is not None else goal
+    if not work.is_float or not goal.is_float:
+        raise TypeError(at(f"mean in the dtype {work if goal.is_float else goal}: a mean is a "
+                           "float; convert it by .astype", b.loc))  # fmt: skip
+    if v.type.dtype.is_float and v.type.dtype.bits > work.bits:
+        work = v.type.dtype
+    v = b.cast(v, work)
     axes = axes_of(b, "mean", v, axis)
-    return wrap(_kept(b, _mean(b, v, axes), v, axes, keepdims))
+    return wrap(b.cast(_kept(b, _mean(b, v, axes), v, axes, keepdims), goal))
 
 
-def var(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> TensorVariable:
-    """The mean squared distance from the mean (over n - ddof)."""
-    v = as_tensor_variable(x).value
+def var(input: Any, axis: Any = None, ddof: Any = 0, keepdims: bool = False,
+        corrected: bool = False) -> TensorVariable:  # fmt: skip
+    """The mean squared distance from the mean (over n - ddof); `corrected` takes out what rounding
+    of the mean adds (Chan, Golub & LeVeque 1983, the two-pass algorithm)."""
+    v = as_tensor_variable(input).value
     b = Builder(here())
     v = v if v.type.dtype.is_float else b.cast(v, F64)
     axes = axes_of(b, "var", v, axis)
     middle = _mean(b, v, axes)
     kept = [i for i in range(v.type.rank) if i not in axes]
     gap = b("sub", v, b.broadcast(middle, v.type.shape, kept))
-    return wrap(_kept(b, _mean(b, b.mul(gap, gap), axes, ddof), v, axes, keepdims))
+    out = _mean(b, b.mul(gap, gap), axes, ddof)
+    if corrected:
+        rest = _mean(b, gap, axes)
+        out = b("sub", out, b.mul(rest, rest))
+    return wrap(_kept(b, out, v, axes, keepdims))
 
 
-def std(x: Any, axis: Any = None, ddof: int = 0, keepdims: bool = False) -> TensorVariable:
-    return elemwise("sqrt", var(x, axis, ddof, keepdims))
+def std(input: Any, axis: Any = None, ddof: Any = 0, keepdims: bool = False,
+        corrected: bool = False) -> TensorVariable:  # fmt: skip
+    """The root of `var`."""
+    return elemwise("sqrt", var(input, axis, ddof, keepdims, corrected))
 
 
-def argmax(x: Any, axis: int | None = None, keepdims: bool = False) -> TensorVariable:
-    """The first index of the largest along an axis (None: of the flattened tensor), int64."""
+def _arg(name: str, x: Any, axis: Any, keepdims: bool) -> TensorVariable:
     v = as_tensor_variable(x).value
     b = Builder(here())
-    if axis is None:
-        flat = b.reshape(v, (v.type.size,))
-        out = b("argmax", flat, axis=0)
-        return wrap(b.reshape(out, (1,) * v.type.rank) if keepdims else out)
-    (a,) = axes_of(b, "argmax", v, axis)
-    return wrap(_kept(b, b("argmax", v, axis=a), v, (a,), keepdims))
+    axes = axes_of(b, name, v, axis)
+    if builtins.any(v.type.shape[a].__class__ is int and v.type.shape[a] == 0 for a in axes):
+        raise ShapeError(at(f"attempt to get {name} of an empty sequence", b.loc))
+    flat = v
+    if len(axes) != 1:  # the axes meant go last, as one
+        rest = [i for i in range(v.type.rank) if i not in axes]
+        flat = b.transpose(v, (*rest, *axes))
+        shape = v.type.shape
+        flat = b.reshape(flat, (*[shape[i] for i in rest], product([shape[a] for a in axes])))
+    place = axes[0] if len(axes) == 1 else flat.type.rank - 1
+    return wrap(_kept(b, b(name, flat, axis=place), v, axes, keepdims))
 
 
-def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> TensorVariable:
-    """The first index of the smallest along an axis, int64."""
+def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+    """The first index of the largest along an axis, int64; over several axes (None: all) that into
+    their elements in row-major order.
+
+    >>> argmax([[1, 5], [7, 2]]).eval(), argmax([[1, 5], [7, 2]], axis=1).eval()
+    (array(2), array([1, 0]))
+    """
+    return _arg("argmax", x, axis, keepdims)
+
+
+def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+    """The first index of the smallest, as `argmax`."""
     x = as_tensor_variable(x)
     # order reversed without overflow: not for ints (bools too), minus for floats
     turned = -x if x.value.type.dtype.is_float else ~x
-    return argmax(turned, axis, keepdims)
+    return _arg("argmax", turned, axis, keepdims)
+
+
+def max_and_argmax(a: Any, axis: Any = None, keepdims: bool = False) -> list[TensorVariable]:
+    """`max` and `argmax` along the same axes."""
+    return [max(a, axis, keepdims), argmax(a, axis, keepdims)]
+
+
+def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+    """The largest less the smallest."""
+    return max(a, axis, keepdims) - min(a, axis, keepdims)
+
+
+def norm(x: Any, L: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+    """The L-norm along axes: sum(|x|**L)**(1/L); the largest |x| for inf, the smallest for -inf,
+    how many are not 0 for L = 0."""
+    x = as_tensor_variable(x)
+    if L == 0:
+        return sum(elemwise("ne", x, 0), axis, keepdims=keepdims)
+    if L == 2:
+        return elemwise("sqrt", sum(x * x, axis, keepdims=keepdims))
+    size = abs(x)
+    if L == float("inf"):
+        return max(size, axis, keepdims)
+    if L == float("-inf"):
+        return min(size, axis, keepdims)
+    if L == 1:
+        return sum(size, axis, keepdims=keepdims)
+    if not size.value.type.dtype.is_float:
+        size = cast(size, "float64")
+    return sum(size**L, axis, keepdims=keepdims) ** (1.0 / L)
+
+
+# -- along an axis --------------------------------------------------------------------------------
+
+
+def _running(name: str, x: Any, axis: int | None) -> TensorVariable:
+    v = as_tensor_variable(x).value
+    b = Builder(here())
+    v = b.cast(v, _wide(v.type.dtype))
+    if axis is None:
+        return wrap(b(name, b.reshape(v, (v.type.size,)), axis=0))
+    places = axes_of(b, name, v, axis)
+    if len(places) != 1:
+        raise TypeError(at(f"{name}: one axis is needed, not {axis!r}", b.loc))
+    return wrap(b(name, v, axis=places[0]))
 
 
 def cumsum(x: Any, axis: int | None = None) -> TensorVariable:
-    """The running sum along an axis (None: of the flattened tensor)."""
-    v = as_tensor_variable(x).value
-    b = Builder(here())
-    if v.type.dtype is BOOL:
-        from ..ir.types import I64
+    """The running sum along an axis (None: of the flattened tensor), in 64 bits for integers.
 
-        v = b.cast(v, I64)
-    if axis is None:
-        return wrap(b("cumsum", b.reshape(v, (v.type.size,)), axis=0))
-    (a,) = axes_of(b, "cumsum", v, axis)
-    return wrap(b("cumsum", v, axis=a))
+    >>> cumsum([1, 2, 3]).eval()
+    array([1, 3, 6])
+    """
+    return _running("cumsum", x, axis)
+
+
+def cumprod(x: Any, axis: int | None = None) -> TensorVariable:
+    """The running product along an axis (None: of the flattened tensor)."""
+    return _running("cumprod", x, axis)
+
+
+def diff(x: Any, n: int = 1, axis: int = -1) -> TensorVariable:
+    """The `n`-th difference of neighbours along an axis.
+
+    >>> diff([1, 4, 9, 16]).eval()
+    array([3, 5, 7])
+    """
+    from .symbolic_sizes import axis_of
+
+    x = as_tensor_variable(x)
+    if n < 0:
+        raise ValueError(at(f"diff: the order must be non-negative, not {n}", here()))
+    lead = (slice(None),) * axis_of("diff", axis, x.ndim)
+    for _ in range(n):
+        high, low = x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))]
+        x = elemwise("ne", high, low) if x.dtype == "bool" else high - low
+    return x
 
 
 __all__ = [
-    "all", "any", "argmax", "argmin", "cumsum", "max", "mean", "min", "std", "sum", "var",
+    "all", "any", "argmax", "argmin", "cumprod", "cumsum", "diff", "max", "max_and_argmax", "mean",
+    "min", "norm", "prod", "ptp", "std", "sum", "var",
 ]  # fmt: skip

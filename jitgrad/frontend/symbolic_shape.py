@@ -1,85 +1,47 @@
-"""Shapes of symbolic variables: reshape, dimshuffle, joins, indexing, sources."""
+"""Shapes of symbolic variables: sizes, reshape, axes moved, added, dropped and repeated."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 from weakref import ref
 
-import numpy as np
-
 from ..errors import ShapeError, at
 from ..ir.build import Builder
+from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, floordiv, product
-from ..ir.types import I64, dtype_of, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_notes import Note, notes
-from .symbolic_ops import _common, as_dim, is_number, match
+from .symbolic_ops import broadcast, elemwise, refine
+from .symbolic_sizes import ShapeVariable, axes_of, axis_of, dim, shape, size_of, sizes_of
 
 
-class ShapeVariable(TensorVariable):
-    """A shape whose elements are known as dims; an int64 vector where it is used as one."""
-
-    __slots__ = ("dims",)
-
-    def __init__(self, dims: tuple[DimLike, ...]) -> None:
-        self.dims = dims
-        b = Builder(here())
-        if dims:
-            one = [b.reshape(b("dim", expr=d), (1,)) for d in dims]
-            value = b("concatenate", *one, axis=0) if len(one) > 1 else one[0]
-        else:
-            value = b.const(np.zeros(0, np.int64), tensor(I64, (0,)))
-        super().__init__(value, b.loc)
-
-    def __getitem__(self, key: Any) -> TensorVariable:
-        if isinstance(key, slice) and not any(
-            isinstance(k, TensorVariable) for k in (key.start, key.stop, key.step)
-        ):
-            return ShapeVariable(self.dims[key])
-        if isinstance(key, int):
-            return dim(self.dims[key])
-        return super().__getitem__(key)
-
-    def __iter__(self) -> Iterator[TensorVariable]:
-        return iter([dim(d) for d in self.dims])
+# -- reshape --------------------------------------------------------------------------------------
 
 
-def dim(d: DimLike) -> TensorVariable:
-    """A size as an int64 scalar."""
-    return wrap(Builder(here())("dim", expr=d))
+def reshape(x: Any, newshape: Any, ndim: int | None = None) -> TensorVariable:
+    """The same elements, in row-major order, in another shape; one size may be -1.
 
+    `ndim` is needed where `newshape` is a vector of unknown length, and checked elsewhere.
 
-def shape(x: Any) -> TensorVariable:
-    """The shape as an int64 vector."""
-    return ShapeVariable(as_tensor_variable(x).value.type.shape)
+    >>> reshape([1, 2, 3, 4, 5, 6], (2, -1)).eval()
+    array([[1, 2, 3],
+           [4, 5, 6]])
 
-
-def _dims(b: Builder, what: str, sizes: Any) -> tuple[DimLike, ...]:
-    """Sizes given as ints, as `x.shape[0]` and arithmetic of such, or as a whole shape."""
-    if isinstance(sizes, ShapeVariable):
-        return sizes.dims
-    if isinstance(sizes, TensorVariable) and sizes.ndim == 1 and sizes.value.op is not None:
-        known = sizes.value.op.attrs.get("value")
-        sizes = known.tolist() if isinstance(known, np.ndarray) else sizes
-    if is_number(sizes) or (isinstance(sizes, TensorVariable) and not sizes.ndim):
-        sizes = (sizes,)
-    out = []
-    for s in sizes if isinstance(sizes, (tuple, list, np.ndarray)) else (None,):
-        d = as_dim(s)
-        if d is None:
-            raise ShapeError(at(f"{what}: a size must be an int or made of sizes of variables "
-                                f"(x.shape[0] * 2), not {s!r}", b.loc))  # fmt: skip
-        out.append(d)
-    return tuple(out)
-
-
-def reshape(x: Any, shape: Any, ndim: int | None = None) -> TensorVariable:
-    """The same elements in another shape; one size may be -1. Checked at the call if it must be."""
+    Raises `ShapeError` where the numbers of elements differ, at the call if it must be.
+    """
     v = as_tensor_variable(x).value
     b = Builder(here())
-    goal = _dims(b, "reshape", shape)
+    if ndim is not None and isinstance(newshape, TensorVariable) and newshape.ndim == 1:
+        n = newshape.value.type.shape[0]
+        if n.__class__ is Dim:
+            fixed = refine(b, newshape.value, (ndim,), Note(
+                "reshape", (ref(newshape.value),), text="reshape: the shape has not ndim sizes"))
+            newshape = wrap(fixed)  # fmt: skip
+    if _has_values(newshape):
+        newshape = _without_gap(newshape, v)
+    goal = sizes_of("reshape", newshape)
     if ndim is not None and ndim != len(goal):
         raise ShapeError(at(f"reshape to {goal} has not {ndim} dims", b.loc))
     gaps = [i for i, d in enumerate(goal) if d.__class__ is int and d == -1]
@@ -97,6 +59,52 @@ def reshape(x: Any, shape: Any, ndim: int | None = None) -> TensorVariable:
     return wrap(out)
 
 
+def reshape_method(x: Any, first: Any, more: tuple, ndim: int | None) -> TensorVariable:
+    """`x.reshape((2, 3))`, `x.reshape(2, 3)`, and Theano's `x.reshape(shape, ndim)`."""
+    if more:
+        whole = isinstance(first, (tuple, list)) or (
+            isinstance(first, TensorVariable) and first.ndim == 1
+        )
+        if whole and len(more) == 1:
+            return reshape(x, first, more[0])
+        first = (first, *more)
+    return reshape(x, first, ndim)
+
+
+def _has_values(sizes: Any) -> bool:
+    """Whether some sizes are known by the values of variables only (and so may be -1)."""
+    from .symbolic_ops import as_dim
+
+    if isinstance(sizes, ShapeVariable):
+        return False
+    if isinstance(sizes, TensorVariable):
+        op = sizes.value.op
+        return op is None or op.opdef.name not in ("constant", "dim")
+    return isinstance(sizes, (tuple, list)) and any(
+        isinstance(s, TensorVariable) and as_dim(s) is None for s in sizes
+    )
+
+
+def _without_gap(sizes: Any, v: Value) -> list[Any]:
+    """Sizes of which one may turn out to be -1: it is worked out from the others' product."""
+    from .symbolic_ops import as_dim, cast, switch
+
+    if isinstance(sizes, TensorVariable) and not sizes.ndim:
+        sizes = (sizes,)
+    parts = [as_tensor_variable(s) for s in sizes]
+    if any(as_dim(s) == -1 for s in parts):
+        return parts  # the gap is known: no other can be one
+    if any(s.ndim or s.value.type.dtype.kind not in "iu" for s in parts):
+        raise TypeError(at("reshape: a size must be an integer scalar", here()))
+    parts = [cast(s, "int64") for s in parts]
+    whole = cast(as_tensor_variable(1), "int64")
+    for s in parts:
+        whole = elemwise("mul", whole, s)
+    rest = elemwise("maximum", -whole, 1)  # without the -1; where there is none it is not used
+    gap = dim(product(v.type.shape)) // rest
+    return [s if as_dim(s) is not None else switch(elemwise("eq", s, -1), gap, s) for s in parts]
+
+
 def _quotient(dims: Sequence[DimLike], rest: DimLike) -> DimLike:
     """The number of elements over `rest`; whole dims cancel."""
     if rest == 0:
@@ -109,14 +117,18 @@ def _quotient(dims: Sequence[DimLike], rest: DimLike) -> DimLike:
     return floordiv(product(left), rest)
 
 
-def flatten(x: Any, ndim: int = 1) -> TensorVariable:
-    """The trailing dims merged, so that `ndim` are left."""
+def flatten(x: Any, ndim: int = 1, outdim: int | None = None) -> TensorVariable:
+    """The trailing dims merged, so that `ndim` are left (`outdim` is its old name)."""
     v = as_tensor_variable(x).value
     b = Builder(here())
+    ndim = ndim if outdim is None else outdim
     if not 1 <= ndim <= max(v.type.rank, 1):
         raise ShapeError(at(f"flatten of {v.type} to {ndim} dims", b.loc))
     lead = v.type.shape[: ndim - 1]
     return wrap(b.reshape(v, (*lead, product(v.type.shape[ndim - 1 :]))))
+
+
+# -- axes -----------------------------------------------------------------------------------------
 
 
 def dimshuffle(x: Any, *pattern: Any) -> TensorVariable:
@@ -126,10 +138,10 @@ def dimshuffle(x: Any, *pattern: Any) -> TensorVariable:
     if len(pattern) == 1 and isinstance(pattern[0], (tuple, list)):
         pattern = tuple(pattern[0])
     rank = v.type.rank
-    order = [p if p == "x" else int(p) for p in pattern]
-    used = [p for p in order if p != "x"]
-    if len(set(used)) != len(used) or any(not 0 <= p < rank for p in used):
-        raise ShapeError(at(f"dimshuffle {pattern} of a tensor of {rank} dims", b.loc))
+    used = [p for p in pattern if not isinstance(p, str) or p != "x"]
+    used = [axis_of(f"dimshuffle {pattern}", p, rank) for p in used]
+    if len(set(used)) != len(used):
+        raise ShapeError(at(f"dimshuffle {pattern}: an axis is named twice", b.loc))
     dropped = [i for i in range(rank) if i not in used]
     for i in dropped:
         d = v.type.shape[i]
@@ -142,124 +154,208 @@ def dimshuffle(x: Any, *pattern: Any) -> TensorVariable:
     kept = sorted(used)
     v = b.transpose(v, [kept.index(p) for p in used])
     sizes = iter(v.type.shape)
-    v = b.reshape(v, [1 if p == "x" else next(sizes) for p in order])
+    v = b.reshape(v, [1 if isinstance(p, str) else next(sizes) for p in pattern])
     return wrap(v)
 
 
 def transpose(x: Any, *axes: Any) -> TensorVariable:
-    """Axes reversed, or in the given order."""
+    """Axes reversed, or in the given order (a list, or one argument each)."""
     v = as_tensor_variable(x).value
     if len(axes) == 1 and (axes[0] is None or isinstance(axes[0], (tuple, list))):
         axes = tuple(axes[0] or ())
     rank = v.type.rank
-    order = [a + rank if a < 0 else a for a in axes] if axes else list(range(rank))[::-1]
+    order = axes_of("transpose", axes, rank) if axes else tuple(range(rank))[::-1]
+    if len(order) != rank:
+        raise ShapeError(
+            at(f"transpose: {len(order)} axes for a tensor of {rank} dims", here())
+        )
     return wrap(Builder(here()).transpose(v, order))
 
 
-# -- sources --------------------------------------------------------------------------------------
+def swapaxes(x: Any, axis1: int, axis2: int) -> TensorVariable:
+    """Two axes exchanged."""
+    x = as_tensor_variable(x)
+    order = list(range(x.ndim))
+    i, k = (axis_of("swapaxes", a, x.ndim) for a in (axis1, axis2))
+    order[i], order[k] = k, i
+    return transpose(x, order)
 
 
-def fill(like: Any, value: Any) -> TensorVariable:
-    """The scalar `value` in the shape of `like`."""
-    v = as_tensor_variable(like).value
-    f = as_tensor_variable(value)
-    if f.ndim:
-        raise ShapeError(at("fill takes a scalar value", here()))
-    return wrap(Builder(here())("fill", v, f.value))
+def moveaxis(x: Any, source: Any, destination: Any) -> TensorVariable:
+    """Axes moved to other places; the others keep their order."""
+    x = as_tensor_variable(x)
+    old, new = (axes_of("moveaxis", a, x.ndim) for a in (source, destination))
+    if len(old) != len(new):
+        raise ShapeError(at("moveaxis: as many destinations as sources are needed", here()))
+    order = [a for a in range(x.ndim) if a not in old]
+    for place, a in sorted(zip(new, old)):
+        order.insert(place, a)
+    return transpose(x, order)
 
 
-def _like(x: Any, dtype: Any, number: float, text: str) -> TensorVariable:
+def squeeze(x: Any, axis: Any = None) -> TensorVariable:
+    """Without the axes of size 1: all that are known to be 1, or the given ones."""
+    x = as_tensor_variable(x)
+    known = x.broadcastable
+    axes = [i for i, one in enumerate(known) if one] if axis is None else axes_of(
+        "squeeze", axis, x.ndim)  # fmt: skip
+    y = addbroadcast(x, *axes)
+    return y.dimshuffle(*(i for i in range(x.ndim) if i not in axes))
+
+
+def expand_dims(x: Any, axis: Any) -> TensorVariable:
+    """New axes of size 1 at these places of the result."""
+    x = as_tensor_variable(x)
+    given = axis if isinstance(axis, (tuple, list)) else (axis,)
+    rank = x.ndim + len(given)
+    new = axes_of("expand_dims", given, rank)
+    old = iter(range(x.ndim))
+    return x.dimshuffle(*("x" if i in new else next(old) for i in range(rank)))
+
+
+def shape_padleft(t: Any, n_ones: int = 1) -> TensorVariable:
+    """`n_ones` leading axes of size 1."""
+    t = as_tensor_variable(t)
+    return t.dimshuffle(*("x",) * n_ones, *range(t.ndim))
+
+
+def shape_padright(t: Any, n_ones: int = 1) -> TensorVariable:
+    """`n_ones` trailing axes of size 1."""
+    t = as_tensor_variable(t)
+    return t.dimshuffle(*range(t.ndim), *("x",) * n_ones)
+
+
+def shape_padaxis(t: Any, axis: int) -> TensorVariable:
+    """One axis of size 1, at the place `axis` of the result."""
+    return expand_dims(t, axis)
+
+
+def flip(x: Any, axis: Any = None) -> TensorVariable:
+    """The order reversed along an axis, several, or (None) all."""
     v = as_tensor_variable(x).value
-    kind = v.type.dtype if dtype is None else dtype_of(dtype)
+    axes = range(v.type.rank) if axis is None else axes_of("flip", axis, v.type.rank)
+    return wrap(Builder(here())("reverse", v, axes=tuple(sorted(axes)))) if axes else wrap(v)
+
+
+# -- broadcast patterns ---------------------------------------------------------------------------
+
+
+def addbroadcast(x: Any, *axes: Any) -> TensorVariable:
+    """`x` with these axes known to be of size 1, so that they broadcast; checked at the call."""
+    x = as_tensor_variable(x)
+    ones = axes_of("addbroadcast", axes, x.ndim)
+    old = x.value.type.shape
+    for i in ones:
+        if old[i].__class__ is int and old[i] != 1:
+            raise ShapeError(
+                at(f"axis {i} of {x!r} has size {old[i]}: it cannot be made broadcastable", here())
+            )
+    goal = tuple([1 if i in ones else d for i, d in enumerate(old)])
+    note = Note("addbroadcast", (ref(x.value),), text="a broadcastable axis must have size 1")
+    return wrap(refine(Builder(here()), x.value, goal, note))
+
+
+def unbroadcast(x: Any, *axes: Any) -> TensorVariable:
+    """`x` with these axes of size 1 treated as of unknown size. Here a size that is known stays
+    known, so that this is `x`: what is 1 broadcasts."""
+    x = as_tensor_variable(x)
+    axes_of("unbroadcast", axes, x.ndim)
+    return x
+
+
+def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> TensorVariable:
+    """`x` with the axes marked True known to be of size 1; checked at the call."""
+    x = as_tensor_variable(x)
+    if len(broadcastable) != x.ndim:
+        raise ShapeError(
+            at(f"a pattern of {len(broadcastable)} entries for {x!r} of {x.ndim} dims", here())
+        )
+    return addbroadcast(x, *(i for i, one in enumerate(broadcastable) if one))
+
+
+def specify_shape(x: Any, shape: Any) -> TensorVariable:
+    """`x`, of which the shape is known to be this (None leaves a size open); checked at the call."""
+    x = as_tensor_variable(x)
+    old = x.value.type.shape
+    if isinstance(shape, (list, tuple)):
+        if len(shape) == len(old):
+            shape = [d if s is None else size_of(s, "specify_shape: a size")
+                     for s, d in zip(shape, old)]  # fmt: skip
+        goal = tuple(shape)
+    else:
+        goal = sizes_of("specify_shape", shape)
+    if len(goal) != len(old):
+        raise ShapeError(at(f"specify_shape: {len(goal)} sizes for {x!r} of {x.ndim} dims", here()))
+    for i, (a, c) in enumerate(zip(old, goal)):
+        if a.__class__ is int and c.__class__ is int and a != c:
+            raise ShapeError(at(f"axis {i} of {x!r} has size {a}, not {c}", here()))
+    note = Note("specify_shape", (ref(x.value),), text="specify_shape: another size was promised")
+    return wrap(refine(Builder(here()), x.value, goal, note))
+
+
+def broadcast_to(x: Any, shape: Any) -> TensorVariable:
+    """`x` repeated along new leading axes and axes of size 1 to this shape."""
+    v = as_tensor_variable(x).value
+    return wrap(fitted(Builder(here()), "broadcast_to", v, sizes_of("broadcast_to", shape)))
+
+
+def fitted(b: Builder, what: str, v: Value, goal: tuple[DimLike, ...]) -> Value:
+    """`v` broadcast to a shape; sizes that are not known to fit are checked at the call."""
+    rank, old = len(goal), v.type.shape
+    skip = rank - len(old)
+    for d, n in zip(old, goal[skip:] if skip >= 0 else ()):
+        if d.__class__ is int and d != 1 and n.__class__ is int and d != n:
+            skip = -1
+    if skip < 0:
+        raise ShapeError(at(f"{what}: shape {_text(old)} cannot be broadcast to {_text(goal)}",
+                            b.loc))  # fmt: skip
+    known = tuple([d if d.__class__ is int and d == 1 else n for d, n in zip(old, goal[skip:])])
+    text = f"{what}: a size that is not known to be 1 does not broadcast"
+    v = refine(b, v, known, Note(what, (ref(v),), text=text))
+    return b.broadcast(v, goal, range(skip, rank))
+
+
+def _text(shape: Iterable[DimLike]) -> str:
+    from .pp import dim_text
+
+    parts = [dim_text(d) for d in shape]
+    return f"({', '.join(parts)}{',' if len(parts) == 1 else ''})"
+
+
+def broadcast_arrays(*xs: Any) -> list[TensorVariable]:
+    """The variables brought to their common shape."""
     b = Builder(here())
-    one = b.const(number, tensor(kind, ()), text if kind.kind != "f" else f"{text}.0")
-    return wrap(b("fill", v, one))
+    return [wrap(v) for v in broadcast(b, "broadcast", [as_tensor_variable(x).value for x in xs])]
 
 
-def zeros_like(x: Any, dtype: Any = None) -> TensorVariable:
-    return _like(x, dtype, 0, "0")
+def atleast_Nd(x: Any, n: int = 1, left: bool = True) -> TensorVariable:
+    """`x` with axes of size 1 in front (or behind) until it has `n` dims."""
+    x = as_tensor_variable(x)
+    extra = max(n - x.ndim, 0)
+    return shape_padleft(x, extra) if left else shape_padright(x, extra)
 
 
-def ones_like(x: Any, dtype: Any = None) -> TensorVariable:
-    return _like(x, dtype, 1, "1")
+def atleast_1d(x: Any) -> TensorVariable:
+    return atleast_Nd(x, 1)
 
 
-def _full(what: str, shape: Any, number: int, dtype: Any) -> TensorVariable:
-    b = Builder(here())
-    return wrap(b.const(number, tensor(dtype_of(dtype), _dims(b, what, shape)), str(number)))
+def atleast_2d(x: Any) -> TensorVariable:
+    return atleast_Nd(x, 2)
 
 
-def zeros(shape: Any, dtype: Any = "float64") -> TensorVariable:
-    """Zeros; sizes are ints or made of sizes of variables."""
-    return _full("zeros", shape, 0, dtype)
+def atleast_3d(x: Any) -> TensorVariable:
+    return atleast_Nd(x, 3)
 
 
-def ones(shape: Any, dtype: Any = "float64") -> TensorVariable:
-    return _full("ones", shape, 1, dtype)
-
-
-def arange(start: Any, stop: Any = None, step: int = 1, dtype: Any = None) -> TensorVariable:
-    """start, start + step … below stop: numbers, or (for step 1) sizes of variables."""
-    if stop is None:
-        start, stop = 0, start
-    b = Builder(here())
-    lo, hi = as_dim(start), as_dim(stop)
-    if lo is None or hi is None or float in (start.__class__, stop.__class__, step.__class__):
-        if not all(is_number(a) for a in (start, stop, step)):
-            raise ShapeError(at("arange takes numbers or sizes of variables", b.loc))
-        return as_tensor_variable(_numbers(start, stop, step, dtype))
-    kind = I64 if dtype is None else dtype_of(dtype)
-    if lo.__class__ is int and hi.__class__ is int:
-        return as_tensor_variable(np.arange(lo, hi, step, dtype=kind.np))
-    if step != 1:
-        raise ShapeError(at("arange up to the size of a variable takes step 1", b.loc))
-    count = b("iota", type=tensor(I64, (hi - lo,)), axis=0)
-    if lo != 0:
-        count = b.add(count, b.broadcast(b("dim", expr=lo), count.type.shape, ()))
-    return wrap(b.cast(count, kind))
-
-
-def _numbers(start: Any, stop: Any, step: Any, dtype: Any) -> np.ndarray:
-    out = np.arange(start, stop, step)
-    return out if dtype is None else out.astype(dtype_of(dtype).np)
-
-
-# -- joins ----------------------------------------------------------------------------------------
-
-
-def concatenate(tensors: Sequence[Any], axis: int = 0) -> TensorVariable:
-    """Tensors joined along an axis; their other dims must agree."""
-    b = Builder(here())
-    parts = [as_tensor_variable(t).value for t in tensors]
-    if not parts:
-        raise ShapeError(at("concatenate needs at least one tensor", b.loc))
-    rank = parts[0].type.rank
-    if any(p.type.rank != rank for p in parts) or not -rank <= axis < rank:
-        ranks = ", ".join(str(p.type.rank) for p in parts)
-        what = f"concatenate along axis {axis} of tensors of {ranks} dims"
-        raise ShapeError(at(what, b.loc))
-    axis %= rank
-    dtype = _common(tuple([p.type.dtype for p in parts]), ())
-    others = [(i, i) for i in range(rank) if i != axis]
-    parts = [parts[0], *(match(b, "concatenate", (parts[0], p), others) for p in parts[1:])]
-    parts = [b.cast(p, dtype) for p in parts]
-    return wrap(b("concatenate", *parts, axis=axis))
-
-
-def join(axis: int, *tensors: Any) -> TensorVariable:
-    return concatenate(tensors, axis)
-
-
-def stack(tensors: Sequence[Any], axis: int = 0) -> TensorVariable:
-    """Tensors of one shape side by side along a new axis."""
-    parts = [as_tensor_variable(t) for t in tensors]
-    rank = parts[0].ndim if parts else 0
-    axis = axis + rank + 1 if axis < 0 else axis
-    pattern = [*range(axis), "x", *range(axis, rank)]
-    return concatenate([p.dimshuffle(*pattern) for p in parts], axis)
+def shape_i(x: Any, i: int) -> TensorVariable:
+    """The size of axis `i`, an int64 scalar."""
+    x = as_tensor_variable(x)
+    return dim(x.value.type.shape[axis_of("shape_i", i, x.ndim)])
 
 
 __all__ = [
-    "arange", "concatenate", "dimshuffle", "fill", "flatten", "join", "ones", "ones_like",
-    "reshape", "shape", "stack", "transpose", "zeros", "zeros_like",
+    "addbroadcast", "atleast_1d", "atleast_2d", "atleast_3d", "atleast_Nd", "broadcast_arrays",
+    "broadcast_to", "dimshuffle", "expand_dims", "flatten", "flip", "moveaxis", "patternbroadcast",
+    "reshape", "shape", "shape_i", "shape_padaxis", "shape_padleft", "shape_padright",
+    "specify_shape", "squeeze", "swapaxes", "transpose", "unbroadcast",
 ]  # fmt: skip

@@ -100,40 +100,23 @@ class TensorType:
         """`data` as an array of this type.
 
         strict          take nothing but an array of just this dtype
-        allow_downcast  True: convert whatever is lost; False: only what NumPy calls safe; None: also
-                        Python floats to `config.floatX`, and lists whose numbers all survive
+        allow_downcast  True: convert whatever is lost; False: only what loses nothing; None: also
+                        Python floats to float32, and Python numbers whose values are kept
 
         Raises `TypeError` for another dtype, number of dims, or a size other than 1 where this type
         broadcasts.
         """
-        goal = self._dtype.np
-        if hasattr(data, "value") and hasattr(data, "loc"):
-            raise TypeError(at(f"a number or an array is needed, not the variable {data!r}", here()))
-        if strict:
-            if not isinstance(data, np.ndarray) or data.dtype != goal:
-                have = getattr(data, "dtype", type(data).__name__)
-                raise TypeError(f"{self} expected an ndarray with dtype={goal}, not {have}")
-            out = data
-        else:
-            given = np.asarray(data)
-            if given.dtype.kind not in "biuf":
-                raise TypeError(f"{self} takes numbers, not {given.dtype} ({data!r:.60})")
-            out = given.astype(goal, copy=False)
-            if not (allow_downcast or np.can_cast(given.dtype, goal, "safe")):
-                plain = not isinstance(data, (np.ndarray, np.generic))
-                short = type(data) is float and self.dtype == config.floatX
-                if allow_downcast is False or not (plain and (short or _survives(given, out))):
-                    raise TypeError(
-                        f"{self} cannot store {given.dtype} values without risking loss of "
-                        f"precision: {data!r:.60}. Convert them first, or use allow_downcast=True")
-        if out.ndim != self.ndim:
-            raise TypeError(f"Wrong number of dimensions: expected {self.ndim}, got {out.ndim} with "
-                            f"shape {out.shape}.")  # fmt: skip
+        from .symbolic_filter import Misfit, fitted
+
+        try:
+            out = fitted(data, self._dtype, self.ndim, allow_downcast, strict)
+        except Misfit as err:
+            raise TypeError(at(f"{self}: {err}", here())) from None
         for axis, (n, want) in enumerate(zip(out.shape, self.shape)):
             if want is not None and n != want:
                 what = "Non-unit value on shape on a broadcastable dimension" if want == 1 else (
                     f"size {n} where {want} is needed")  # fmt: skip
-                raise TypeError(f"{what}: axis {axis} of shape {out.shape} for {self}")
+                raise TypeError(at(f"{what}: axis {axis} of shape {out.shape} for {self}", here()))
         return out
 
     def is_valid_value(self, data: Any, strict: bool = True) -> bool:
@@ -221,8 +204,3 @@ def _size(entry: Any) -> int | None:
     if size < 0:
         raise ValueError(f"a size cannot be negative: {size}")
     return size
-
-
-def _survives(a: np.ndarray, b: np.ndarray) -> bool:
-    with np.errstate(all="ignore"):
-        return TensorType.values_eq(a, b, force_same_dtype=False)

@@ -5,7 +5,7 @@ It is the oracle of the tests, the constant folder, and what `grad(f)(x)` runs o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,15 @@ from .types import TensorType, tensor
 
 Env = dict[str, int]
 _CALL = TABLE["call"]
+
+
+class Watched(Env):
+    """Sizes of dims for a run that somebody watches: `seen(op, args, results)` after every op."""
+
+    __slots__ = ("seen",)
+
+    def __init__(self, seen: Callable[[Op, Sequence[Any], Sequence[Any]], None]) -> None:
+        self.seen = seen
 
 
 def bind_dims(params: Sequence[Value], args: Sequence[Any], env: Env) -> None:
@@ -68,8 +77,10 @@ def eval_op(op: Op, args: Sequence[Any], env: Env) -> tuple[Any, ...]:
     return _CONTROL[row.name](op, args, env)
 
 
-def run(fn: Function, args: Sequence[Any]) -> tuple[np.ndarray, ...]:
+def run(fn: Function, args: Sequence[Any], env: Env | None = None) -> tuple[np.ndarray, ...]:
     """Run a function on arrays of its parameters' dtypes and ranks.
+
+    `env` takes the sizes of dims; with a `Watched` one, somebody sees every op's results.
 
     Raises `ShapeError` where shapes contradict the parameters' types, and what the ops raise.
     """
@@ -81,7 +92,7 @@ def run(fn: Function, args: Sequence[Any]) -> tuple[np.ndarray, ...]:
         if a.dtype != p.type.dtype.np:
             raise TypeError(f"@{fn.name}: {p.name or 'an argument'} takes {p.type}, not {a.dtype}")
         arrays.append(a)
-    env: Env = {}
+    env = {} if env is None else env
     bind_dims(fn.params, arrays, env)
     return run_block(fn.body, arrays, env)
 
@@ -90,6 +101,7 @@ def run_block(block: Block, args: Sequence[Any], env: Env) -> tuple[Any, ...]:
     """Results of a block on its parameters' values. Calls may nest to any depth."""
     values: dict[int, Any] = {id(p): a for p, a in zip(block.params, args)}
     ops = iter(block.ops)
+    seen = env.seen if isinstance(env, Watched) else None
     callers: list[tuple[Block, dict[int, Any], Iterator[Op], Op]] = []
     while True:
         for op in ops:
@@ -100,13 +112,16 @@ def run_block(block: Block, args: Sequence[Any], env: Env) -> tuple[Any, ...]:
                 ops = iter(block.ops)
                 break
             try:
-                outs = eval_op(op, [values[id(v)] for v in op.operands], env)
+                ins = [values[id(v)] for v in op.operands]
+                outs = eval_op(op, ins, env)
             except (JitgradError, IndexError, ValueError, ZeroDivisionError) as err:
                 locs = (o.loc for o in (op, *(c[3] for c in reversed(callers))))
                 loc = next((here for here in locs if here is not None), None)
                 if loc is not None and "\n  at " not in str(err):
                     raise type(err)(at(str(err), loc)) from None
                 raise
+            if seen is not None:
+                seen(op, ins, outs)
             for v, a in zip(op.results, outs):
                 values[id(v)] = a
         else:

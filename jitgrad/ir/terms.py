@@ -148,6 +148,6 @@ exp, log, log1p, expm1, sqrt, sin, cos, tanh, sigmoid, softplus, logaddexp, maxi
         "minimum",
     )
 )
-abs_, sign, select, eq, ne, not_ = (
-    _function(n) for n in ("abs", "sign", "select", "eq", "ne", "not")
+abs_, sign, select, eq, ne, gt, lt, not_, ldexp = (
+    _function(n) for n in ("abs", "sign", "select", "eq", "ne", "gt", "lt", "not", "ldexp")
 )

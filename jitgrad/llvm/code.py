@@ -17,8 +17,13 @@ from .target import Target
 from .text import const, vec
 
 
+OK, REQUIRE, GUARD, INDEX, VALUE = range(5)
+"""Status codes of core and prep."""
+
+
 class ErrorSite(NamedTuple):
-    """Where an error record comes from: kind ("require", "guard", "index"), message, the line."""
+    """Where an error record comes from: kind ("require", "guard", "index", "value"), message, the
+    line."""
 
     kind: str
     message: str
@@ -39,11 +44,19 @@ class Unit:
         self.errors: list[ErrorSite] = []
         self.sites: dict[int, int] = {}  # id of an op -> its op id
         self.externals: set[str] = set()
+        self.helpers: set[str] = set()
         self.report: list[dict[str, Any]] = []
 
     def declare(self, text: str) -> None:
         """A declaration that the module needs, once."""
         self.declarations[text] = None
+
+    def helper(self, name: str, write: Callable[[], str]) -> str:
+        """The symbol of a function of the module that `write` gives the text of, once."""
+        if name not in self.helpers:
+            self.helpers.add(name)
+            self.functions.append(write())
+        return "@" + name
 
     def error(self, kind: str, message: str, op: Op) -> int:
         """The op id of an op that may fail: the same for all copies of its code."""

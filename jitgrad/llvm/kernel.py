@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, symbol
 from ..ir.ops.kernel import MONOIDS
-from .access import AccessCode
 from .address import Buffer, Item
+from .checks import CheckedCode
 from .code import Code, Operand, Scope, Unit
 from .reduce import BLOCK, STEPS, Carry, States, carry, first_states
 from .scalar import emitter
@@ -38,7 +38,7 @@ class Host(NamedTuple):
     resolve: Callable[[str], str]
 
 
-class Kernel(AccessCode):
+class Kernel(CheckedCode):
     """The emitter of one kernel; with a `host`, into that function's text instead of its own."""
 
     def __init__(
@@ -139,41 +139,6 @@ class Kernel(AccessCode):
                 lanes,
                 scope,
             )
-
-    def wrap_index(self, op: Op) -> None:
-        x, n, _ = self.env[id(op.operands[0])]
-        n = max(n, 1)
-        t, m = vec("i64", n), vec("bool", n)
-        size = self.dim(op.attrs["size"])
-        sizes = self.splat((size, 1, self.root), op.operands[0].type.dtype, n, self.cur)
-        if n == 1:
-            sizes = size
-        below = self.ins(f"icmp slt {t} {x}, {const('i64', n, 0)}")
-        out = self.ins(f"select {m} {below}, {t} {self.ins(f'add {t} {x}, {sizes}')}, {t} {x}")
-        bad = self.ins(f"icmp uge {t} {out}, {sizes}")  # negative ones are huge without a sign
-        fail, ok = self.fresh("bad"), self.fresh("ok")
-        self.ends += [f"{fail}:"]
-        first = x
-        if n > 1:
-            assert self.vec is not None
-            if self.vec.mask is not None:
-                bad = self.ins(f"and {m} {bad}, {self.vec.mask}")
-            bits = self.ins(f"bitcast {m} {bad} to i{n}")
-            bad = self.ins(f"icmp ne i{n} {bits}, 0")
-            self.unit.declare(f"declare i{n} @llvm.cttz.i{n}(i{n}, i1)")
-            lane, first = self.tmp(), self.tmp()
-            self.ends += [f"  {lane} = call i{n} @llvm.cttz.i{n}(i{n} {bits}, i1 true)",
-                          f"  {first} = extractelement {t} {x}, i{n} {lane}"]  # fmt: skip
-        self.line(f"br i1 {bad}, label %{fail}, label %{ok}")
-        self.label(ok)
-        site = self.unit.error("index", "index is out of bounds for axis with size", op)
-        for k, value in enumerate((str(site), first, size)):
-            at = self.tmp()
-            self.ends += [f"  {at} = getelementptr i64, ptr %ctx, i64 {k}",
-                          f"  store i64 {value}, ptr {at}"]  # fmt: skip
-        self.ends += ["  ret i32 3"]
-        self.fails = True
-        self.env[id(op.results[0])] = (out, n, self.cur)
 
     # -- loops ------------------------------------------------------------------------------------
 
@@ -417,5 +382,6 @@ _OPS: dict[str, Callable[[Kernel, Op], None]] = {
     "constant": Kernel.constant,
     "dim": Kernel.number,
     "wrap_index": Kernel.wrap_index,
+    "nonnegative": Kernel.nonnegative,
     "loop": Kernel.loop,
 }

@@ -10,14 +10,10 @@ from ..ir.core import Function, Op, Value
 from ..ir.dims import DimLike, product
 from . import control, library
 from .buffers import Program, Step, Steps, aligned, bytes_of, static
-from .code import Code, ErrorSite, Operand, Unit
+from .code import GUARD, REQUIRE, Code, ErrorSite, Operand, Unit
 from .kernel import Host, Kernel
 from .target import Target
 from .vecmath import MathLibrary
-
-OK, REQUIRE, GUARD, INDEX = range(4)
-"""Status codes of core and prep."""
-
 
 class Lowered(NamedTuple):
     """A module's text and what a caller must know of it.

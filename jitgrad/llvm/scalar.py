@@ -13,6 +13,7 @@ from typing import Any
 from ..ir.ops import TABLE, OpDef
 from ..ir.terms import Term
 from ..ir.types import BOOL, DTYPES, DType
+from . import scalar_float, scalar_int
 from .code import Code, Scope
 from .text import const, vec
 
@@ -24,17 +25,16 @@ MEMORY = {"bool": "i8"}
 @cache
 def emitter(row: OpDef, dtype: DType) -> Emit:
     """The emitter of an elementwise op whose operand (of select: its second) has `dtype`."""
-    key = row.emit
-    if isinstance(key, Mapping):
-        if dtype.kind not in key:
-            raise KeyError(f"{row.name} has no instruction for {dtype}")
-        return _instruction(key[dtype.kind], dtype.name)
+    key = row.emitter(dtype)
+    if not key:
+        raise KeyError(f"{row.name} has no instruction for {dtype}")
     if key == "expand":
         assert row.expand is not None
         return _expansion(row.expand, dtype)
     if key == "math":
         return _math(row.name, dtype.name)
-    return _SPECIAL[key](dtype)
+    special = _SPECIAL.get(key)
+    return _instruction(key, dtype.name) if special is None else special(dtype)
 
 
 def _instruction(name: str, d: str) -> Emit:
@@ -148,11 +148,6 @@ def _not(dtype: DType) -> Emit:
     return lambda c, s, a, n, _: c.ins(f"xor {vec(d, n)} {a[0]}, {const(d, n, ones)}", s)
 
 
-def _isnan(dtype: DType) -> Emit:
-    d = dtype.name
-    return lambda c, s, a, n, _: c.ins(f"fcmp uno {vec(d, n)} {a[0]}, {a[0]}", s)
-
-
 def _select(dtype: DType) -> Emit:
     d = dtype.name
 
@@ -230,13 +225,12 @@ _SPECIAL: dict[str, Callable[[DType], Emit]] = {
     "maximum": _extreme(True),
     "minimum": _extreme(False),
     "sign": _sign,
-    "sqrt": lambda dtype: _unary("sqrt", dtype.name),
-    "floor": lambda dtype: _unary("floor", dtype.name),
     "not": _not,
-    "isnan": _isnan,
     "select": _select,
     "cast": _cast,
     "copy": lambda dtype: _instruction("copy", dtype.name),
+    **scalar_float.SPECIAL,
+    **scalar_int.SPECIAL,
 }
 
 # -- terms ----------------------------------------------------------------------------------------
@@ -284,5 +278,7 @@ def evaluate(
     return hit
 
 
-_PREDICATES = frozenset({"eq", "ne", "lt", "le", "gt", "ge", "isnan"})
+_PREDICATES = frozenset(
+    {"eq", "ne", "lt", "le", "gt", "ge", "isnan", "isinf", "isfinite", "signbit"}
+)
 I64 = DTYPES["i64"]

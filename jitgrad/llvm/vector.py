@@ -24,7 +24,11 @@ if TYPE_CHECKING:
 # What an op costs next to an addition, for the choice of lanes and of one copy of the body or two.
 _WEIGHT = {"exp": 18, "log": 20, "expm1": 22, "log1p": 25, "sin": 30, "cos": 30, "tanh": 28,
            "pow": 60, "div": 4, "sqrt": 4, "sigmoid": 40, "softplus": 60, "logaddexp": 60,
-           "constant": 0, "wrap_index": 6}  # fmt: skip
+           "fmod": 14, "constant": 0, "wrap_index": 6, "nonnegative": 6, "ldexp": 20,
+           "nextafter": 9, "mantissa": 9, "exponent": 9, "ipow": 14, "gcd": 40,
+           "lcm": 50}  # fmt: skip
+_MATH = 30  # another function of the vector library
+_DIVIDE = {64: 20, 32: 12}  # a quotient of ints by their bits; fewer: 8
 # Measured, f64 with 8 native lanes (ns an element; ms of LLVM), by lanes x copies of the body:
 #   exp              8x2 .64, 4.9    16x1 .69, 4.6    16x2 .61, 5.9   32x2 .59, 6.6
 #   sigmoid, slope   8x2 1.03, 6.4   16x1 1.02, 5.8   16x2 .97, 7.1   32x1 1.11, 8.2
@@ -195,12 +199,22 @@ def weigh(ops: Iterable[Op]) -> tuple[int, int]:
             cost, bits = cost + c, max(bits, w)
             continue
         name = op.opdef.name
-        cost += _WEIGHT.get(name, 1)
+        weight = _WEIGHT.get(name)
+        cost += _weight(op) if weight is None else weight
         v: Value = op.operands[0] if name == "store" else op.results[0]
         dtype = v.type.dtype
         if dtype is not BOOL and name != "constant":
             bits = max(bits, dtype.bits)
     return cost, bits
+
+
+def _weight(op: Op) -> int:
+    row = op.opdef
+    if row.emit == "math":
+        return _MATH
+    if row.name in ("mod", "floordiv") and op.results[0].type.dtype.kind in "iu":
+        return _DIVIDE.get(op.results[0].type.dtype.bits, 8)
+    return 1
 
 
 def scattered(ops: Iterable[Op], var: str, kernel: Kernel) -> bool:
@@ -235,7 +249,7 @@ def interchanged(op: Op, kernel: Kernel) -> tuple[Op | None, Buffer | None]:
     (region,) = inner.regions
     transposed, strided = False, None
     for each in region.ops:
-        if each.regions or each.opdef.name == "wrap_index":  # errors must come in order
+        if each.regions or "raises" in each.opdef.props:  # errors must come in order
             return None, None
         if each.opdef.name in ("load", "load_if"):
             buffer = kernel.buffers[id(each.operands[0])]

@@ -16,9 +16,12 @@ from .simplify import rules_of
 _NAMES = ("x", "y", "z")
 
 
-def _expand(op: Op, b: Builder) -> Value:
-    term = op.opdef.expand
+def _expand(op: Op, b: Builder) -> Value | None:
+    row = op.opdef
+    term = row.expand
     assert term is not None
+    if row.emit != "expand" and row.emitter(op.operands[-1].type.dtype) != "expand":
+        return None  # ints have an instruction
     b.made_by = f"expand({op.opdef.name})"
     return b.term(term, dict(zip(_NAMES, op.operands)), op.results[0].type)
 

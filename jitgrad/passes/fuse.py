@@ -115,7 +115,7 @@ def _pointwise(block: Block) -> list[Any] | None:
         if not row.elementwise:
             if row.name != "constant" or is_dense(op):
                 return None
-        elif row.name == "wrap_index":
+        elif "raises" in row.props:
             return None
     return [[[v.op for v in block.results]]]
 

@@ -12,7 +12,7 @@ REDUCTIONS = frozenset({"sum", "max", "min", "any", "all", "argmax"})
 LIBRARY = frozenset({"matmul", "cumsum", "scatter_add", "cond", "scan", "guard", "require"})
 INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "gather", "fill"})
 _COST = {"div": 4, "sqrt": 6, "select": 1, "constant": 0, "iota": 1, "pow": 40, "sin": 20,
-         "cos": 20, "tanh": 16, "cast": 1}  # fmt: skip
+         "cos": 20, "tanh": 16, "cast": 1, "fmod": 12, "ipow": 20, "gcd": 60, "lcm": 60}  # fmt: skip
 
 
 def cost_of(op: Op) -> int:
@@ -70,7 +70,7 @@ class Plan:
             if name in LIBRARY:
                 for v in op.operands:
                     self.need(v)
-            elif name in REDUCTIONS or name in ("concatenate", "wrap_index"):
+            elif name in REDUCTIONS or name == "concatenate" or "raises" in op.opdef.props:
                 self.roots[id(op.results[0])] = op.results[0]
             elif name == "gather":
                 self.need(op.operands[0])

@@ -7,14 +7,13 @@ may bind that. Attributes of the dispatcher (`explain`, `ir` …) are the callab
 
 from __future__ import annotations
 
-import copyreg
 import os
 import threading
 from functools import update_wrapper
 from typing import Any
 from weakref import WeakSet
 
-from .native import make_native, native_type, rebind
+from .native import make_native, rebind
 
 # What was bound once stays alive with the callable: a function that alternates between two kinds of
 # arguments must not grow with every call.
@@ -49,16 +48,8 @@ def make_front(dispatch: Any, fun: Any, name: str) -> Any:
     front._dispatch = dispatch
     for method in METHODS:
         setattr(front, method, getattr(dispatch, method))
-    copyreg.pickle(native_type(), _pickled)
     _fronts.add(front)
     return front
-
-
-def _pickled(front: Any) -> str:
-    fun = getattr(front, "__wrapped__", None)
-    if fun is None:
-        raise TypeError(f"cannot pickle the compiled function {front.__name__}")
-    return fun.__qualname__  # a name to import, as functions are pickled
 
 
 def bind(front: Any, path: Any) -> bool:

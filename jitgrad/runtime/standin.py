@@ -25,15 +25,51 @@ def _repr(self: Any) -> str:
     return f"<compiled function {self.__qualname__}>"
 
 
+def _owned(self: Any) -> Any:
+    """What gives a function its look-ups, copies and pickles: its attribute `_owner`."""
+    return self.__dict__.get("_owner")
+
+
 def _copy(self: Any) -> Any:
-    return self
+    owner = _owned(self)
+    return self if owner is None else owner.copy()
 
 
 def _deepcopy(self: Any, memo: dict) -> Any:
-    return self
+    owner = _owned(self)
+    return self if owner is None else owner.deepcopy(memo)
 
 
-METHODS = (_repr, _copy, _deepcopy)
+def _reduce(self: Any) -> Any:
+    owner = _owned(self)
+    if owner is not None:
+        return owner.reduce()
+    fun = self.__dict__.get("__wrapped__")
+    if fun is None:
+        raise TypeError(f"cannot pickle the compiled function {self.__name__}")
+    return fun.__qualname__  # a name to import, as functions are pickled
+
+
+def _lookup(self: Any) -> Any:
+    owner = _owned(self)
+    if owner is None:
+        raise TypeError(f"the compiled function {self.__name__} has no values to look up by name")
+    return owner.values
+
+
+def _getitem(self: Any, key: Any) -> Any:
+    return _lookup(self)[key]
+
+
+def _setitem(self: Any, key: Any, value: Any) -> None:
+    _lookup(self)[key] = value
+
+
+def _contains(self: Any, key: Any) -> bool:
+    return key in _lookup(self)
+
+
+METHODS = (_repr, _copy, _deepcopy, _reduce, _getitem, _setitem, _contains)
 
 
 class PythonFunction:

@@ -89,7 +89,7 @@ def substitute(
         ins = [v if f is None else f[0] for v, f in zip(op.operands, found)]
         flags = [f is not None and f[1] for f in found]
         b.loc, b.made_by = op.loc, f"batch({op.opdef.name})"
-        if lanes is not None and op.opdef.name == "wrap_index":
+        if lanes is not None and "raises" in op.opdef.props:
             index = ins[0] if flags[0] else b.broadcast_front(ins[0], size)
             wanted = b.broadcast(lanes, index.type.shape, (0,))
             ins, flags = [b.select(wanted, index, b.zeros(index.type))], [True]

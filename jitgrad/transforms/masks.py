@@ -120,7 +120,7 @@ def _has_pole(term: Term) -> bool:
 def steep(path: Sequence[Op]) -> set[int]:
     """Ids of the values with an op before them on the path whose derivative may be infinite.
 
-    The zeros of a transposed slice must not meet such a derivative: 0 * inf is NaN.
+    The zeros of a transposed slice or gather must not meet such a derivative: 0 * inf is NaN.
     """
     found: set[int] = set()
     for op in path:

@@ -23,7 +23,11 @@ Maybe = Cotangent | None
 RegionRule = Callable[[Builder, Op, "Sequence[Maybe]", "Sequence[bool]"], "Sequence[Maybe]"]
 REGIONS: dict[str, RegionRule] = {}
 
-_SLICE = TABLE["slice"]
+# rows whose transpose leaves elements without a cotangent
+_PARTIAL = frozenset(
+    TABLE[n]
+    for n in ("slice", "gather", "take_along", "dynamic_slice", "scatter", "dynamic_update_slice")
+)
 _made_by: dict[str, str] = {}
 
 
@@ -122,8 +126,8 @@ def backward(
         if c is not None and id(o) in active:
             put(o, c)
     keep = {id(v) for v in wrt}
-    # where a slice's zeros could meet an infinite derivative, they are inactive by a mask
-    risky = steep(path) if any(op.opdef is _SLICE for op in path) else ()
+    # where what was not taken could meet an infinite derivative, it is inactive by a mask
+    risky = steep(path) if any(op.opdef in _PARTIAL for op in path) else ()
     for op in reversed(path):
         row = op.opdef
         results = op.results
@@ -174,7 +178,7 @@ def backward(
         b.loc = op.loc
         b.made_by = made_by or _made_by.get(row.name) or _name(row.name)
         flags = [id(v) in active for v in operands]
-        if row is _SLICE and id(operands[0]) in risky:
+        if risky and row in _PARTIAL and any(id(v) in risky for v in operands):
             (ct,) = seeds
             if ct is not None and ct.mask is None:
                 everywhere = b.const(True, tensor(BOOL, ct.value.type.shape))
@@ -211,7 +215,9 @@ def _structured(
     row = op.opdef
     if row.name in REGIONS:
         return REGIONS[row.name](b, op, seeds, flags)
-    if row.transpose is not None:
+    if row.transpose is not None and (
+        row.jvp is None or all(row.is_linear(k) for k, f in enumerate(flags) if f)
+    ):
         ct = seeds[0]
         assert ct is not None
         if row.elementwise:  # cast: lanes stay where they are

@@ -1,6 +1,19 @@
 """The op table, one row an op, by family."""
 
-from . import control, elementwise, functions, index, kernel, reduce, shape  # noqa: F401  (rows)
+from . import (  # noqa: F401  (rows)
+    control,
+    dynamic,
+    elementwise,
+    floats,
+    functions,
+    index,
+    integers,
+    kernel,
+    reduce,
+    running,
+    shape,
+    sort,
+)
 from .base import TABLE, OpDef, lookup
 
 __all__ = ["TABLE", "OpDef", "lookup"]

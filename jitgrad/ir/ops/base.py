@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ...errors import DTypeError, ShapeError
 from ..core import Op, Value
 from ..terms import Term
-from ..types import BOOL, TensorType, tensor
+from ..types import BOOL, DType, TensorType, tensor
 
 
 class Case(NamedTuple):
@@ -38,12 +38,16 @@ class OpDef:
     bilinear    True where it is linear in each of them separately (products)
     transpose   (b, op, ct, k) -> cotangent of operand k; for a bool mask ct: which elements of the
                 operand reach an active one, or None where that cannot be told
-    jvp         (b, op, tangents with None for zero) -> tangents of the results
+    jvp         (b, op, tangents with None for zero) -> tangents of the results; beside `linear`
+                where the op is linear in some operands and smooth in others
     nondiff     a reason, where there is no derivative
     batch       (b, op, operands, flags, size) -> results; batched operands lead with the new axis
-    emit        key of the LLVM emitter: {"f": instruction, "i": …} or a string
-    expand      elementwise: Term over simpler ops that replaces it before code generation
-    props       "commutative" "associative" "effect" "alias" (same data, other shape) …
+    emit        key of the LLVM emitter: a string, or one by the kind of dtype: {"f": key, "i": …};
+                an instruction, "math", "expand" or the name of an emitter
+    expand      elementwise: Term over simpler ops that replaces it before code generation, for
+                the dtypes whose emitter is "expand"
+    props       "commutative" "associative" "effect" "alias" (same data, other shape),
+                "raises" (the value of an element may be an error)
     domain      elementwise: the interval(s) of test inputs; structured: `cases`
     cases       examples, for tests
     edges       what happens at special values
@@ -93,6 +97,11 @@ class OpDef:
             return None
         return self.deriv(op, k) if callable(self.deriv) else self.deriv[k]
 
+    def emitter(self, dtype: DType) -> str:
+        """The key of the emitter for operands of `dtype`; "" where there is none."""
+        emit = self.emit
+        return emit.get(dtype.kind, "") if isinstance(emit, Mapping) else emit
+
     def is_linear(self, k: int) -> bool:
         return self.linear == "all" or k in self.linear
 
@@ -124,7 +133,7 @@ def lookup(name: str) -> OpDef:
 
 # -- type rules that rows share -------------------------------------------------------------------
 
-_CLASSES = {"float": "f", "num": "iuf", "logic": "biu", "any": "biuf", "signed": "if"}
+_CLASSES = {"float": "f", "num": "iuf", "logic": "biu", "any": "biuf", "signed": "if", "int": "iu"}
 
 
 def check_dtype(name: str, t: TensorType, cls: str) -> None:
@@ -133,7 +142,7 @@ def check_dtype(name: str, t: TensorType, cls: str) -> None:
         if t.dtype.kind == "c":
             raise DTypeError(f"{name} is not there yet for complex numbers ({t.dtype})")
         want = {"float": "floats", "num": "numbers", "logic": "bools or ints",
-                "signed": "signed numbers"}.get(cls, cls)  # fmt: skip
+                "signed": "signed numbers", "int": "ints"}.get(cls, cls)  # fmt: skip
         raise DTypeError(f"{name} takes {want}, not {t.dtype}")
 
 

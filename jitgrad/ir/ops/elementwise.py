@@ -1,4 +1,4 @@
-"""Elementwise rows: arithmetic, exponentials, comparisons, select, casts.
+"""Elementwise rows: arithmetic, comparisons, logic, select, casts.
 
 A derivative is a term linear in `t`, the tangent or the cotangent; `x`, `y`, `z` are the operands,
 `out` the result. Where its root is `select(c, …, 0)` the lanes with c false are *inactive*: reverse
@@ -64,27 +64,26 @@ row("sign", 1, same("num"), np.sign, "-1, 0 or 1", deriv=(None,), emit="sign",
      edges="NaN stays NaN; of -0.0 it is 0.0 (NumPy)")  # fmt: skip
 
 
-def _extreme_grads(holds: Callable[[Term, Term], Term]) -> tuple[Term, ...]:
-    # equal operands share the cotangent; a NaN result belongs to whichever operand is NaN
+def extreme_grads(holds: Callable[[Term, Term], Term], nan: bool = True) -> tuple[Term, ...]:
+    """Derivatives of a larger or smaller one: equal operands share the cotangent; with `nan`, a
+    NaN result belongs to whichever operand is NaN."""
+
     def one(mine: Term, other: Term) -> Term:
         share = select(eq(mine, other), 0.5, 1.0)
-        return select(holds(mine, other) | ne(mine, mine), t * share, 0.0)
+        held = holds(mine, other)
+        return select(held | ne(mine, mine) if nan else held, t * share, 0.0)
 
     return one(x, y), one(y, x)
 
 
 row("maximum", 2, same("any"), np.maximum, "the larger; equal operands share the derivative",
-     deriv=_extreme_grads(lambda mine, other: mine >= other), emit="maximum",
+     deriv=extreme_grads(lambda mine, other: mine >= other), emit="maximum",
      props=("commutative", "associative"),
      edges="NaN if either is")  # fmt: skip
 row("minimum", 2, same("any"), np.minimum, "the smaller; equal operands share the derivative",
-     deriv=_extreme_grads(lambda mine, other: mine <= other), emit="minimum",
+     deriv=extreme_grads(lambda mine, other: mine <= other), emit="minimum",
      props=("commutative", "associative"),
      edges="NaN if either is")  # fmt: skip
-
-# -- rounding --------------------------------------------------------------------------------------
-
-row("floor", 1, same("float"), np.floor, "round down", deriv=(None,), emit="floor")
 
 # -- comparisons and logic ------------------------------------------------------------------------
 
@@ -103,7 +102,6 @@ for _name, _bits in (("and", np.bitwise_and), ("or", np.bitwise_or), ("xor", np.
          domain=((0, 2), (0, 2)))  # fmt: skip
 row("not", 1, same("logic"), np.invert, "bitwise not; logical on bools", deriv=(None,),
      emit="not", domain=((0, 2),))  # fmt: skip
-row("isnan", 1, predicate("float"), np.isnan, "whether x is NaN", deriv=(None,), emit="isnan")
 
 
 def _select_types(name: str, types: Sequence[TensorType], attrs: Mapping, regions: tuple) -> tuple:
@@ -132,8 +130,28 @@ def _cast_types(name: str, types: Sequence[TensorType], attrs: Mapping, regions:
 
 
 def _cast(v: Any, *, dtype: Any) -> Any:
+    v = np.asarray(v)
     with np.errstate(invalid="ignore", over="ignore"):
-        return np.asarray(v).astype(dtype.np)
+        if v.dtype.kind == "f" and dtype.kind in "iu":
+            return _to_int(v, dtype)
+        return v.astype(dtype.np)
+
+
+def _to_int(v: Any, dtype: Any) -> Any:
+    """What x86 gives by its one conversion, to i32 or i64: NumPy's result depends on the length
+    of the array where the number does not fit."""
+    if dtype.name == "u64":
+        top = v.dtype.type(2.0**63)
+        low, high = _signed(v, 64), _signed(v - top, 64) ^ np.int64(-(2**63))
+        return np.where(v < top, low, high).astype(dtype.np)
+    return _signed(v, 64 if dtype.bits == 64 or dtype.name == "u32" else 32).astype(dtype.np)
+
+
+def _signed(v: Any, bits: int) -> Any:
+    v, top = np.trunc(v), v.dtype.type(2.0 ** (bits - 1))
+    fits = (v >= -top) & (v < top)
+    kind = np.int64 if bits == 64 else np.int32
+    return np.where(fits, np.where(fits, v, 0).astype(kind), np.iinfo(kind).min).astype(kind)
 
 
 def _cast_transpose(b: Any, op: Op, ct: Any, k: int) -> Any:
@@ -142,7 +160,8 @@ def _cast_transpose(b: Any, op: Op, ct: Any, k: int) -> Any:
 
 row("cast", 1, _cast_types, _cast, "the value in another dtype", attrs={"dtype": "dtype"},
      linear=(0,), transpose=_cast_transpose, emit="cast",
-     edges="float to int truncates; what does not fit (NaN too) gives the least int")  # fmt: skip
+     edges="float to int truncates; what does not fit (NaN too) gives the least int of i64 (for "
+     "i64, u64, u32) or of i32, wrapped, but 0 for u64; NaN is true")  # fmt: skip
 
 
 def _stop(v: Any) -> Any:
@@ -172,4 +191,4 @@ def _wrap_index(v: Any, *, size: int) -> Any:
 
 row("wrap_index", 1, _wrap_types, _wrap_index, "an index made non-negative, checked against size",
      attrs={"size": "dim"}, deriv=(None,), emit="wrap_index", domain=((0, 2),),
-     edges="IndexError outside [-size, size)")  # fmt: skip
+     props=("raises",), edges="IndexError outside [-size, size)")  # fmt: skip

@@ -1,4 +1,4 @@
-"""Rows that reduce or scan along axes, and the matrix product."""
+"""Rows that reduce along axes, and the matrix product."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 
 from ...errors import DTypeError, ShapeError
 from ..core import Op, Value
-from ..dims import DimLike
+from ..dims import DimLike, product
 from ..types import BOOL, I64, TensorType, tensor
 from .base import Case, check_dtype, define
+from .running import shifted
 from .shape import must_match
 
 Types = Sequence[TensorType]
@@ -64,6 +65,32 @@ define("sum", "reduce", 1, _reduce_types("num"),
        edges="of nothing 0; may be re-associated, with pairwise-like error")  # fmt: skip
 
 
+def _prod_jvp(b: Any, op: Op, tangents: Sequence[Value | None]) -> tuple[Value | None, ...]:
+    """Each tangent times the product of the others: of those before and of those behind."""
+    (dx,), (x,), axes = tangents, op.operands, op.attrs["axes"]
+    if dx is None:
+        return (None,)
+    if not axes:
+        return (dx,)
+    keep = [i for i in range(x.type.rank) if i not in axes]
+    shape = tuple([x.type.shape[i] for i in keep])
+    line = (*shape, product(x.type.shape[i] for i in axes))
+    x, dx = (b.reshape(b.transpose(v, (*keep, *axes)), line) for v in (x, dx))
+    last = len(keep)
+    before = shifted(b, b("cumprod", x, axis=last), last, 1)
+    back = b("cumprod", b("reverse", x, axes=(last,)), axis=last)
+    behind = b("reverse", shifted(b, back, last, 1), axes=(last,))
+    return (b.sum(b.mul(dx, b.mul(before, behind)), (last,)),)
+
+
+define("prod", "reduce", 1, _reduce_types("num"),
+       lambda v, *, axes: np.prod(v, axis=axes, dtype=np.asarray(v).dtype),
+       "product over axes", attrs={"axes": "ints"}, jvp=_prod_jvp, batch=_reduce_batch,
+       emit="reduce", cases=_CASES,
+       edges="of nothing 1; may be re-associated; the derivative by an element is the product of "
+             "the others, never a quotient: right where elements are 0")  # fmt: skip
+
+
 def _max_jvp(b: Any, op: Op, tangents: Sequence[Value | None]) -> tuple[Value | None, ...]:
     (dx,), (x,), axes = tangents, op.operands, op.attrs["axes"]
     if dx is None:
@@ -107,39 +134,19 @@ for _name, _test in (("any", np.any), ("all", np.all)):
            emit="reduce", cases=(Case(("bool[3, 4]",), {"axes": (1,)}),))  # fmt: skip
 
 
-def _argmax_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
+def _place_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
     (out,) = _reduce_types("any", nonempty=True)(name, types, attrs, regions)
-    return (tensor("i64", out.shape),)
+    return (tensor(I64, out.shape),)
 
 
-define("argmax", "reduce", 1, _argmax_types, lambda v, *, axis: np.argmax(v, axis=axis),
-       "the first index of the largest element along an axis", attrs={"axis": "int"},
-       nondiff="its result is an integer", batch=_reduce_batch, emit="reduce",
-       cases=(Case(("f64[3, 4]",), {"axis": 1}), Case(("f64[3, 4]",), {"axis": 0})),
-       edges="the first NaN, if there is one")  # fmt: skip
-
-
-def _scan_axis_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:
-    _reduced(name, types[0], (attrs["axis"],))
-    check_dtype(name, types[0], "num")
-    return (types[0],)
-
-
-def _cumsum_transpose(b: Any, op: Op, ct: Value, k: int) -> Value | None:
-    axis = op.attrs["axis"]
-    if ct.type.dtype is BOOL:  # active where any later lane is: counted
-        count = _cumsum_transpose(b, op, b.cast(ct, I64), k)
-        assert count is not None
-        return b("gt", count, b.zeros(count.type))
-    back = b("reverse", ct, axes=(axis,))
-    return b("reverse", b("cumsum", back, axis=axis), axes=(axis,))
-
-
-define("cumsum", "reduce", 1, _scan_axis_types,
-       lambda v, *, axis: np.cumsum(v, axis=axis, dtype=np.asarray(v).dtype),
-       "running sum along an axis", attrs={"axis": "int"}, linear=(0,),
-       transpose=_cumsum_transpose, batch=_reduce_batch, emit="cumsum",
-       cases=(Case(("f64[3, 4]",), {"axis": 0}), Case(("f64[5]",), {"axis": 0})))  # fmt: skip
+for _name, _place in (("argmax", np.argmax), ("argmin", np.argmin)):
+    define(_name, "reduce", 1, _place_types,
+           (lambda ref: lambda v, *, axis: ref(v, axis=axis))(_place),
+           f"the first index of the {'larg' if _name == 'argmax' else 'small'}est element along an "
+           "axis", attrs={"axis": "int"}, nondiff="its result is an integer", batch=_reduce_batch,
+           emit="reduce", cases=(Case(("f64[3, 4]",), {"axis": 1}),
+                                 Case(("f64[3, 4]",), {"axis": 0})),
+           edges="the first NaN, if there is one")  # fmt: skip
 
 
 def _matmul_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tuple:

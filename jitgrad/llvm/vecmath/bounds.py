@@ -21,6 +21,7 @@ ULP_BOUNDS: dict[str, tuple[float, float]] = {
     "atan": (0.85, 0.9),
     "atan2": (1.05, 1.05),
     "pow": (1.0, 0.55),
+    "fmod": (0.0, 0.0),
     "cbrt": (0.55, 0.55),
     "sqrt": (0.51, 0.51),
     "erf": (1.1, 1.05),

@@ -22,7 +22,9 @@ from ..match import RuleSet, structural
 CANONICAL: RuleSet = []
 
 ELEMENTWISE = tuple(
-    n for n, r in TABLE.items() if r.elementwise and n not in ("wrap_index", "stop_gradient")
+    n
+    for n, r in TABLE.items()
+    if r.elementwise and n != "stop_gradient" and "raises" not in r.props
 )
 COMMUTATIVE = tuple(n for n, r in TABLE.items() if "commutative" in r.props and r.arity == 2)
 

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from .arguments import convert, describe
-from .errors import GuardError, JitgradError, ShapeError, at
-from .ir.core import Function, Value
-from .ir.dims import Dim, evaluate
-from .ir.gcpause import without_gc
-from .ir.interp import bind_dims
+from ..arguments import convert, describe
+from ..errors import GuardError, JitgradError, ShapeError, at
+from ..ir.core import Function, Value
+from ..ir.dims import Dim, evaluate
+from ..ir.gcpause import without_gc
+from ..ir.interp import bind_dims
 
 NUMBERS = -1  # accept every Python number that the dtype holds without loss
 
@@ -50,7 +50,7 @@ class Compiled:
 
     def ir(self, stage: str = "optimized") -> str:
         """The text of one stage: "trace", "optimized", "kernels", "llvm" or "asm"."""
-        from .ir.printer import format_function
+        from ..ir.printer import format_function
 
         if stage in ("llvm", "asm"):
             return self.llvm if stage == "llvm" else self.asm
@@ -100,7 +100,7 @@ class Exact:
 
 def optimize(fn: Function, timings: dict[str, float] | None = None) -> Function:
     """The function after the tensor passes: what `pp` of a compiled function shows."""
-    from .passes.pipelines import TENSOR, parse_pipeline
+    from ..passes.pipelines import TENSOR, parse_pipeline
 
     return parse_pipeline(TENSOR).run(fn, timings=timings)
 
@@ -116,6 +116,7 @@ def compile_ir(
     accept: Sequence[int] | None = None,
     slow: Callable[..., Any] | None = None,
     on_guard: Callable[[tuple], Any] | None = None,
+    on_shape: Callable[[tuple], Any] | None = None,
 ) -> Compiled:
     """Compile `fn` for arrays of its parameters' types.
 
@@ -125,11 +126,12 @@ def compile_ir(
     slow      called with the arguments of a call that does not fit; by default they are converted
               where nothing is lost, else a TypeError or ShapeError names the argument
     on_guard  called with the arguments where a value guard failed; its result is the call's
+    on_shape  called with the arguments where sizes do not fit; it may raise a better error
     """
-    from .llvm.lower import lower
-    from .llvm.target import Target
-    from .passes.pipelines import LOWER, parse_pipeline
-    from .runtime.blas import blas
+    from ..llvm.lower import lower
+    from ..llvm.target import Target
+    from ..passes.pipelines import LOWER, parse_pipeline
+    from ..runtime.blas import blas
 
     out = Compiled(fn)
     out.form = {"name": name, "result": result, "scalars": scalars, "on_guard": on_guard}
@@ -144,13 +146,14 @@ def compile_ir(
     out.llvm, out.report = lowered.text, lowered.report
     times["emit"] = perf_counter() - clock
     clock = perf_counter()
-    from .llvm.engine import compile_module
+    from ..llvm.engine import compile_module
 
     symbols = {s: products[s] for s in lowered.externals if s in products}
     out.module = compile_module(lowered.text, symbols)
     times["llvm"] = perf_counter() - clock
     clock = perf_counter()
-    out.call = _native(out, lowered, name or fn.name, doc, result, scalars, accept, slow, on_guard)
+    out.call = _native(out, lowered, name or fn.name, doc, result, scalars, accept, slow, on_guard,
+                       on_shape)  # fmt: skip
     times["entry"] = perf_counter() - clock
     return out
 
@@ -165,8 +168,9 @@ def _native(
     accept: Sequence[int] | None,
     slow: Callable[..., Any] | None,
     on_guard: Callable[[tuple], Any] | None,
+    on_shape: Callable[[tuple], Any] | None,
 ) -> Any:
-    from .runtime.native import ACCEPT_ARRAY, ArgSpec, CallSpec, OutSpec, accepts, make_native
+    from ..runtime.native import ACCEPT_ARRAY, ArgSpec, CallSpec, OutSpec, accepts, make_native
 
     fn, module = stages.kernels, stages.module
     place = {d: k for k, d in enumerate(lowered.dims)}
@@ -198,6 +202,8 @@ def _native(
     def on_error(status: int, op_id: int, v0: int, v1: int, v2: int, call: tuple) -> Any:
         if status == 2 and on_guard is not None:
             return on_guard(call)
+        if status == 1 and on_shape is not None:
+            on_shape(call)
         raise error_of(lowered.errors, status, op_id, v0, v1)
 
     def make_exact() -> Any:
@@ -248,6 +254,8 @@ def error_of(sites: Sequence[Any], status: int, op_id: int, v0: int, v1: int) ->
         return GuardError(at(site.message if site is not None else "a guard failed", loc))
     if status == 3:
         return IndexError(at(f"index {v0} is out of bounds for axis with size {v1}", loc))
+    if status == 4:
+        return ValueError(at(site.message if site is not None else "a value is wrong", loc))
     return JitgradError(at(f"compiled code ended with status {status}", loc))
 
 
