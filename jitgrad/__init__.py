@@ -21,6 +21,8 @@ _HOMES = {
     "symbolic_function": ("function", "In", "Out", "Param", "Mode", "SharedVariable", "shared"),
     "updates": ("OrderedUpdates",),
     "frontend.pp": ("pp",),
+    "scan_module": ("scan", "map", "reduce", "foldl", "foldr"),
+    "frontend.symbolic_clone": ("clone", "clone_replace"),
     "errors": (
         "JitgradError", "ShapeError", "DTypeError", "TraceError", "GuardError",
         "DisconnectedInputError", "NotDifferentiableError", "UnusedInputError", "MissingInputError",
@@ -28,7 +30,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = ("tensor", "numpy", "gradient", "tree", "testing", "config", "compile", "updates",
-            "sandbox")  # fmt: skip
+            "sandbox", "scan_module", "ifelse", "graph")  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -102,16 +102,14 @@ class SlowCall:
         if len(given) > n:
             raise TypeError(f"{self.name} takes {n} inputs, not {len(given)}: {self.listed()}")
         values: list[Any] = [*given, *(i.cell.data for i in self.inputs[len(given) :])]
-        taken: set[int] = set()
         for name, value in named.items():
             k = self.place(name)
             if k < len(given):
                 raise TypeError(f"{self.name} got two values for its input {name!r}: Multiple "
                                 f"values for input: {name}")  # fmt: skip
             values[k] = value
-            taken.add(k)
         for k, value in enumerate(values[:n]):
-            if value is None and not (k < len(given) or k in taken):
+            if value is None:
                 raise TypeError(f"Missing required input: {self.label(k)}, "
                                 f"{self.inputs[k].cell.type}, of {self.name}")  # fmt: skip
         return self.arrays(values)

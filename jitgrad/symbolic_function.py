@@ -214,11 +214,7 @@ class _Job:
             targets.append(cells.get(id(variable.value)) or variable.container)
             wanted.append(new)
         name = re.sub(r"\W", "_", title)
-
-        def runner(fn: Any) -> Any:
-            return _runner(mode, fn)
-
-        before = prelude(name, values, wanted, self.givens, mode.stabilize, runner)
+        before = prelude(name, values, wanted, self.givens, mode.stabilize, mode.runner)
         carriers = before.carriers if before is not None else []
         made = cut(name, [*values, *carriers], wanted, self.givens, mode.stabilize)
         used = {id(v) for v, yes in zip(values, made.used) if yes}
@@ -229,12 +225,6 @@ class _Job:
         _unused(left, unused, loc)
         return assemble(title, made.fn, before, mode, inputs, targets, len(self.wanted), form, keys,
                         made.checks, stats)  # fmt: skip
-
-
-def _runner(mode: Mode, fn: Any) -> Any:
-    """A program that a function runs before its own: arrays to a list of results."""
-    run = mode.program(fn, fn.name, "list").run
-    return lambda arrays: run(*arrays)
 
 
 def _input(v: Any, loc: Loc | None) -> In:

@@ -14,9 +14,14 @@ import numpy as np
 
 from .errors import at
 from .frontend.cut import cut
+from .frontend.reach import reach
 from .frontend.relations import Check
 from .frontend.symbolic_dims import Source, Stage, stages
-from .ir.core import Value
+from .ir.core import Function, Value
+from .ir.dims import symbol
+from .ir.parser import parse_function
+from .ir.printer import format_function
+from .ir.types import BOOL, tensor
 
 Arrays = list[np.ndarray]
 Run = Callable[[Sequence[np.ndarray]], Any]
@@ -30,6 +35,7 @@ class _Step(NamedTuple):
     direct: list[int | None]  # the input that is the number
     run: Run | None
     checks: list[Check]
+    fn: Function | None
 
 
 class Prelude:
@@ -44,6 +50,7 @@ class Prelude:
                  compile_: Compile) -> None:  # fmt: skip
         self.carriers: list[Value] = []
         self.steps: list[_Step] = []
+        self.staged: list[list[Value]] = []  # the carriers of each stage
         self.used = [False] * len(values)
         places = {id(v): k for k, v in enumerate(values)}
         replaced = {id(k) for k, _ in givens}
@@ -51,16 +58,40 @@ class Prelude:
             direct = [None if id(s.value) in replaced else places.get(id(_plain(s.value)))
                       for s in stage.sources]  # fmt: skip
             wanted = [s.value for s, k in zip(stage.sources, direct) if k is None]
-            run, checks = None, []
+            run, checks, fn = None, [], None
             if wanted:
-                made = cut(f"{name}_sizes", [*values, *self.carriers], wanted, givens, stabilize)
-                run, checks = compile_(made.fn), made.checks
+                met = reach(wanted, values)  # what replaces others may have sizes of a later stage
+                needed = [(k, v) for k, v in givens if met.needs(k)]
+                made = cut(f"{name}_sizes", [*values, *self.carriers], wanted, needed, stabilize)
+                fn, checks = made.fn, made.checks
+                run = compile_(fn)
                 self.used = [a or b for a, b in zip(self.used, made.used)]
             for k in direct:
                 if k is not None:
                     self.used[k] = True
-            self.steps.append(_Step(stage.sources, direct, run, checks))
+            self.steps.append(_Step(stage.sources, direct, run, checks, fn))
             self.carriers += stage.carriers
+            self.staged.append(stage.carriers)
+
+    def frozen(self) -> list[tuple]:
+        """The prelude as plain data: for each stage messages, direct inputs, the program's text."""
+        return [([(s.name, s.what, s.loc) for s in step.sources], step.direct,
+                 None if step.fn is None else format_function(step.fn, locs=True),
+                 [c.name for c in carriers])
+                for step, carriers in zip(self.steps, self.staged)]  # fmt: skip
+
+    @classmethod
+    def thawed(cls, data: Sequence[tuple], compile_: Compile) -> Prelude:
+        """The prelude that `frozen` described."""
+        self = cls.__new__(cls)
+        self.steps, self.carriers, self.staged, self.used = [], [], [], []
+        for sources, direct, text, names in data:
+            fn = None if text is None else parse_function(text)
+            self.steps.append(_Step([Source(None, *s) for s in sources], direct,  # type: ignore[arg-type]
+                                    None if fn is None else compile_(fn), [], fn))  # fmt: skip
+            self.staged.append([Value(tensor(BOOL, (symbol(n),)), name=n) for n in names])
+            self.carriers += self.staged[-1]
+        return self
 
     def __call__(self, arrays: Sequence[np.ndarray]) -> Arrays:
         out: Arrays = []

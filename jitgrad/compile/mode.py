@@ -130,6 +130,11 @@ class Mode:
         compiled.optimized = graph = fn if self._raw else optimize(fn, compiled.timings)
         return Program(compiled, None, lambda *arrays: packed(self.interpret(graph, arrays), form))
 
+    def runner(self, fn: Function) -> Callable[[Sequence[np.ndarray]], Any]:
+        """A program that a function runs before its own: arrays to a list of results."""
+        run = self.program(fn, fn.name, "list").run
+        return lambda arrays: run(*arrays)
+
     def interpret(self, fn: Function, arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Results of a graph, none of which shares memory with another or with an argument."""
         return [np.array(a) for a in run(fn, arrays)]

@@ -8,7 +8,7 @@ names variables, shapes and the user's line when a call breaks it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ..errors import Loc, MissingInputError, at
@@ -52,11 +52,19 @@ def cut(
     leaves = all(v.op is None for v in (*inputs, *(k for k, _ in givens)))
     plans = [plan([v for _, v in givens], stops, leaves)] if givens else []
     plans.append(plan(outputs, stops | keys, leaves))
-    checks = [c for items, _ in plans for op in flat(items) for c in relations(op)]
+    checks = [c for items, _ in plans for op in flat(items) for c in relations(*op)]
+    own = {s for v in inputs for d in v.type.shape for s in symbols(d)}
+    defined: dict[str, DimLike] = {}  # sizes of what is replaced, where they are computed
     for k, v in givens:
-        checks += [Check(c, "eq", a, None, None) for a, c in zip(k.type.shape, v.type.shape)
-                   if a is not c and a != c]  # fmt: skip
-    world = _World(inputs, checks)
+        for a, c in zip(k.type.shape, v.type.shape):
+            if a is c or a == c:
+                continue
+            name_a, plain = repr(a), c.__class__ is int or repr(c) in symbols(c)
+            if plain or a.__class__ is int or name_a in own or name_a in defined:
+                checks.append(Check(c, "eq", a, None, None))
+            else:
+                defined[name_a] = c
+    world = _World(inputs, checks, defined)
     memo = {id(v): p for v, p in zip(inputs, world.params)}
     if givens:
         inner = dict(memo)
@@ -78,8 +86,10 @@ def cut(
 class _World:
     """Dims of the graph as dims of the function, and the ops made in them."""
 
-    def __init__(self, inputs: Sequence[Value], checks: Sequence[Check]) -> None:
+    def __init__(self, inputs: Sequence[Value], checks: Sequence[Check],
+                 defined: Mapping[str, DimLike]) -> None:  # fmt: skip
         self.env: dict[str, DimLike] = {}
+        self.defined = defined
         order = [s for v in inputs for d in v.type.shape for s in sorted(symbols(d))]
         self.rank = {s: i for i, s in enumerate(dict.fromkeys(order))}
         left = [c for c in checks if c.cmp == "eq" and not self._unify(c)]
@@ -119,6 +129,8 @@ class _World:
         return d
 
     def _resolved(self, d: DimLike) -> DimLike:
+        if d.__class__ is Dim and self.defined:
+            d = substitute(d, self.defined)
         if d.__class__ is not Dim:
             return d
         return substitute(d, {s: self._find(symbol(s)) for s in symbols(d)})
@@ -161,7 +173,9 @@ class _World:
         if new is None:
             for s in symbols(d):
                 if s not in self.env:
-                    self._missing_symbol(s)
+                    if s not in self.defined:
+                        self._missing_symbol(s)
+                    self.env[s] = self.dim(self.defined[s])
             new = self.dims[d] = substitute(d, self.env)
         return new
 

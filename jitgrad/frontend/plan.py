@@ -112,15 +112,15 @@ def roots_of(recipe: Recipe) -> list[Value]:
     return out
 
 
-def flat(items: Iterable[Any]) -> Iterable[Op]:
-    """All ops of a plan, those in regions too."""
+def flat(items: Iterable[Any], branch: bool = False) -> Iterable[tuple[Op, bool]]:
+    """All ops of a plan, those in regions too, each with whether it stands in a branch."""
     for item in items:
         if item.__class__ is Op:
-            yield item
+            yield item, branch
         elif item.__class__ is Nest:
-            yield item.op
+            yield item.op, branch
             for r in item.regions:
-                yield from flat(r.items)
+                yield from flat(r.items, branch or item.op.opdef.name == "cond")
 
 
 def region(block: Block, free: Sequence[Value], derive: bool, known: dict[int, Nest]) -> Region:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..ir.core import Op, Value
-from ..ir.dims import Dim, symbols
+from ..ir.dims import Dim, minimum, symbols
 from .symbolic import TensorVariable
 from .symbolic_notes import notes, owners
 
@@ -138,8 +138,8 @@ def _slices(op: Op, picks: bool) -> str:
     parts = []
     for lo, hi, step, n in zip(op.attrs["starts"], op.attrs["stops"], op.attrs["steps"],
                                op.operands[0].type.shape):  # fmt: skip
-        low = "" if lo.__class__ is int and lo == 0 else dim_text(lo)
-        high = "" if hi is n else dim_text(hi)
+        low = "" if lo.__class__ is int and lo == 0 else _bound(lo, n)
+        high = "" if hi is n else _bound(hi, n)
         if picks:
             parts.append(dim_text(lo) if low or high else ":")
             continue
@@ -147,6 +147,19 @@ def _slices(op: Op, picks: bool) -> str:
     while picks and parts[-1] == ":":
         parts.pop()
     return ", ".join(parts)
+
+
+def _bound(d: Any, n: Any) -> str:
+    """A bound of a slice of an axis of size `n`: as the user wrote it, where it was clipped."""
+    if d.__class__ is Dim and n.__class__ is Dim:
+        base = sum(c for mono, c in n.terms if not mono)
+        for mono, _ in d.terms:
+            for k in mono[0][1:] if len(mono) == 1 and mono[0].__class__ is tuple else ():
+                if k.__class__ is int and d is minimum(n, k + base):
+                    return str(k + base)
+                if k.__class__ is int and d is n - minimum(n, k + base):
+                    return str(-(k + base))
+    return dim_text(d)
 
 
 def dim_text(d: Any) -> str:

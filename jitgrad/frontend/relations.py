@@ -9,7 +9,7 @@ from ..errors import Loc, ShapeError, at
 from ..ir.core import Op
 from ..ir.dims import Dim, DimLike, evaluate, nonnegative, substitute
 from .pp import dim_text, short
-from .symbolic_notes import EMPTY, Note, dim_notes, notes
+from .symbolic_notes import EMPTY, Note, dim_notes, either, notes
 from .symbolic_ops import mismatch
 
 
@@ -56,12 +56,12 @@ def at_least(a: DimLike, least: int) -> bool:
     return nonnegative(a - least)
 
 
-def relations(op: Op) -> Iterator[Check]:
-    """What an op assumes about dims, as far as it is not plain."""
+def relations(op: Op, branch: bool = False) -> Iterator[Check]:
+    """What an op, maybe in a branch, assumes about dims, as far as it is not plain."""
     name = op.opdef.name
     if name == "refine":
         for a, c in zip(op.operands[0].type.shape, op.results[0].type.shape):
-            if a is not c and a != c:
+            if a is not c and a != c and not (branch and (_either(a, c) or _either(c, a))):
                 yield _check(op, a, "eq", c)
     elif name == "reshape":
         x, y = op.operands[0].type, op.results[0].type
@@ -90,6 +90,11 @@ def relations(op: Op) -> Iterator[Check]:
             d = op.operands[0].type.shape[i]
             if d.__class__ is Dim:
                 yield _check(op, d, "ge", 1)
+
+
+def _either(size: DimLike, a: DimLike) -> bool:
+    """Whether `size` is `a` wherever the branch for it is taken."""
+    return size.__class__ is Dim and a in either.get(size, ())
 
 
 def _check(op: Op, lhs: DimLike, cmp: str, rhs: DimLike) -> Check:

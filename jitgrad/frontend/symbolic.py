@@ -133,6 +133,21 @@ class TensorVariable(Operators):
                            here()))  # fmt: skip
 
 
+class TensorConstant(TensorVariable):
+    """A variable whose value is part of the graph: what `constant` gives."""
+
+    __slots__ = ()
+
+    @property
+    def data(self) -> np.ndarray:
+        """The value, a read-only array."""
+        op, t = self.value.op, self.value.type
+        assert op is not None
+        if not isinstance(op.attrs["value"], np.ndarray) and not t.static:
+            raise TypeError(at(f"{self!r} has the sizes of a variable, known at a call", here()))
+        return np.broadcast_to(np.asarray(op.attrs["value"], t.dtype.np), t.shape)
+
+
 def fresh(dtype: DType, sizes: tuple[int | None, ...], name: str | None) -> TensorVariable:
     """A new variable; every size that is None is a dim symbol of its own."""
     shape = tuple([symbol(f"d{next(_count)}") if s is None else s for s in sizes])
@@ -150,7 +165,11 @@ def wrap(value: Value) -> TensorVariable:
         return found
     if value.op is None and value.__class__ is not Value:
         return value.variable  # type: ignore[attr-defined]  # a shared variable's
-    return TensorVariable(value, value.op.loc if value.op is not None else None)
+    op = value.op
+    if op is None:
+        return TensorVariable(value)
+    made = TensorConstant if op.opdef.name == "constant" else TensorVariable
+    return made(value, op.loc)
 
 
 def constant(value: Any, name: str | None = None, ndim: int | None = None,
@@ -194,7 +213,7 @@ def constant(value: Any, name: str | None = None, ndim: int | None = None,
         number.flags.writeable = False
     out = b.const(number, ir.tensor(kind, shape), spelling)
     out.name = name or ""
-    return TensorVariable(out, b.loc)
+    return TensorConstant(out, b.loc)
 
 
 def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None,
@@ -231,16 +250,17 @@ def _has_variables(x: Any) -> bool:
     )
 
 
-# The functions behind operators and methods; they need the classes above.
-import jitgrad.frontend.symbolic_constants as constants  # noqa: E402
-import jitgrad.frontend.symbolic_create as creation  # noqa: E402
-import jitgrad.frontend.symbolic_index as indexing  # noqa: E402
+# The functions behind operators and methods (`symbolic_methods` finds them here); they need the
+# classes above.
+import jitgrad.frontend.symbolic_constants as constants  # noqa: E402, F401
+import jitgrad.frontend.symbolic_create as creation  # noqa: E402, F401
+import jitgrad.frontend.symbolic_index as indexing  # noqa: E402, F401
 import jitgrad.frontend.symbolic_join as joins  # noqa: E402
-import jitgrad.frontend.symbolic_math as maths  # noqa: E402
+import jitgrad.frontend.symbolic_math as maths  # noqa: E402, F401
 import jitgrad.frontend.symbolic_ops as ops  # noqa: E402
-import jitgrad.frontend.symbolic_products as products  # noqa: E402
-import jitgrad.frontend.symbolic_reduce as reductions  # noqa: E402
-import jitgrad.frontend.symbolic_select as selections  # noqa: E402
-import jitgrad.frontend.symbolic_shape as shapes  # noqa: E402
-import jitgrad.frontend.symbolic_sort as sorting  # noqa: E402
-import jitgrad.frontend.symbolic_update as updates  # noqa: E402
+import jitgrad.frontend.symbolic_products as products  # noqa: E402, F401
+import jitgrad.frontend.symbolic_reduce as reductions  # noqa: E402, F401
+import jitgrad.frontend.symbolic_select as selections  # noqa: E402, F401
+import jitgrad.frontend.symbolic_shape as shapes  # noqa: E402, F401
+import jitgrad.frontend.symbolic_sort as sorting  # noqa: E402, F401
+import jitgrad.frontend.symbolic_update as updates  # noqa: E402, F401

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from threading import local
 from typing import NamedTuple
 from weakref import ref
 
 from ..errors import Loc, ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Block, Op, Value, reachable
-from ..ir.types import I64, TensorType
+from ..ir.types import I64
 from .symbolic_dims import computed_dims, describe, source_of
-from .symbolic_notes import Note, tags
+from .symbolic_notes import Note
 from .symbolic_ops import refine
 from .symbolic_shared import SharedValue
 
@@ -33,7 +35,7 @@ class Body(NamedTuple):
 
 def body_of(results: Sequence[Value], own: Sequence[Value], apart: Sequence[Value], since: int,
             loc: Loc | None) -> Body:  # fmt: skip
-    """What `results` need of the ops that depend on `own`, the values that change from step to step.
+    """What `results` need of the ops that depend on `own`, the values that change in every step.
 
     What does not depend on them stays outside, and so does what `apart` names; so do not ops that
     may raise, since a loop of no steps does not. `since`: the serial number before the step was
@@ -61,8 +63,10 @@ def body_of(results: Sequence[Value], own: Sequence[Value], apart: Sequence[Valu
         made = v.op
         if id(v) in inner or id(v) in consts:
             continue
-        if made is None or made.opdef.name not in _FREE or (
-            id(v) in fixed and made.opdef.name != "constant"
+        if (
+            made is None
+            or made.opdef.name not in _FREE
+            or (id(v) in fixed and made.opdef.name != "constant")
         ):
             consts[id(v)] = v
         elif id(made) not in pulled:
@@ -85,6 +89,25 @@ def depends(v: Value, own: Sequence[Value], since: int = -1) -> bool:
     )
 
 
+_building = local()  # .steps: the values that change in the loops whose steps are being built
+
+
+@contextmanager
+def building(own: Sequence[Value], since: int) -> Iterator[None]:
+    """While a step is built: `own` changes from step to step; `since` is older."""
+    before = getattr(_building, "steps", ())
+    _building.steps = (*before, (own, since))
+    try:
+        yield
+    finally:
+        _building.steps = before
+
+
+def varies(v: Value) -> bool:
+    """Whether `v` changes from step to step of a loop that is being built."""
+    return any(depends(v, own, since) for own, since in getattr(_building, "steps", ()))
+
+
 def _sizes(ops: Sequence[Op], results: Sequence[Value], own: Sequence[Value], since: int,
            loc: Loc | None) -> None:  # fmt: skip
     """Raise where a size is computed from what changes."""
@@ -93,9 +116,9 @@ def _sizes(ops: Sequence[Op], results: Sequence[Value], own: Sequence[Value], si
         if v is not None and depends(v, own, since):
             line = next((op.loc for op in ops if name in computed_dims([op])), loc)
             raise ShapeError(at(
-                f"scan: a size, the value of {describe(name)}, changes from step to step; sizes in a "
-                "loop are the same in all steps (compare with T.arange and use T.switch, to leave "
-                "elements out)", line))  # fmt: skip
+                f"scan: a size, the value of {describe(name)}, changes from step to step; sizes in "
+                "a loop are the same in all steps (compare with T.arange and use T.switch, to "
+                "leave elements out)", line))  # fmt: skip
 
 
 class StateError(ShapeError, TypeError):
@@ -128,15 +151,11 @@ def conform(v: Value, state: Value, what: str, loc: Loc | None) -> Value:
                     "result of the inner function is not; give it the size that it is to have, or "
                     f"use T.unbroadcast(…, {k})", loc))  # fmt: skip
             if a.__class__ is int:
-                raise StateError(at(f"scan: {what} has size {c} along axis {k}, while the result of "
-                                    f"the inner function has {a}", loc))  # fmt: skip
+                raise StateError(at(f"scan: {what} has size {c} along axis {k}, while the result "
+                                    f"of the inner function has {a}", loc))  # fmt: skip
         note = Note("scan", (ref(state), ref(v)), text=f"scan: {what} changes its size in a step")
         return refine(Builder(loc), v, want.shape, note)
     raise StateError(at(f"scan: {what} {text}{hint}", loc))
-
-
-def fresh_like(type: TensorType, name: str | None) -> Value:
-    return Value(type, name=name or "")
 
 
 def counted(
@@ -180,4 +199,4 @@ def counted(
     return loop.results[1]
 
 
-__all__ = ["Body", "StateError", "body_of", "conform", "counted", "depends", "fresh_like", "tags"]
+__all__ = ["Body", "StateError", "body_of", "conform", "counted", "building", "varies"]

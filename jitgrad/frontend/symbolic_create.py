@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
-from weakref import ref
 
 import numpy as np
 
@@ -12,11 +10,10 @@ from .. import config
 from ..errors import ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Value
-from ..ir.dims import DimLike, maximum, minimum
-from ..ir.types import BOOL, F64, I64, DType, dtype_of, tensor
+from ..ir.dims import DimLike, maximum
+from ..ir.types import F64, I64, DType, dtype_of, tensor
 from .source import here
-from .symbolic import TensorVariable, as_tensor_variable, constant, wrap
-from .symbolic_notes import Note
+from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_ops import _common, as_dim, cast, elemwise, is_number, switch
 from .symbolic_shape import fitted
 from .symbolic_sizes import dim, size_of, sizes_of

@@ -176,6 +176,19 @@ def _named(roots: Iterable[Value], stops: Sequence[Value]) -> set[str]:
     return {n for n in out if n in _sources}
 
 
+def computed_dims(ops: Iterable[Op]) -> set[str]:
+    """Names of the computed dims in the types and attributes of `ops`."""
+    out: set[str] = set()
+    types: set[TensorType] = set()
+    for op in ops if _sources else ():
+        _look(op, types, out)
+    for t in types:
+        for d in t.shape:
+            if d.__class__ is Dim:
+                symbols(d, out)
+    return {n for n in out if n in _sources}
+
+
 def _look(op: Op, types: set[TensorType], out: set[str]) -> None:
     for a in op.attrs.values():
         _names(a, out)

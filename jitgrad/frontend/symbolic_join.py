@@ -10,7 +10,6 @@ import numpy as np
 
 from ..errors import ShapeError, at
 from ..ir.build import Builder
-from ..ir.core import Value
 from ..ir.dims import DimLike
 from ..ir.types import I64, tensor
 from .source import here
@@ -206,7 +205,9 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> TensorVariable:
 
 def _repeated(b: Builder, x: TensorVariable, counts: TensorVariable, axis: int) -> TensorVariable:
     """Element i `counts[i]` times: a 1 where each begins, summed up, says which one is meant."""
-    from .symbolic_reduce import cumsum, min as least, sum as total
+    from .symbolic_reduce import cumsum
+    from .symbolic_reduce import min as least
+    from .symbolic_reduce import sum as total
 
     counts = cast(counts, "int64")
     ends = match(b, "repeat", (x.value, counts.value), [(axis, 0)])

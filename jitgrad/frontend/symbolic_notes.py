@@ -9,7 +9,7 @@ from weakref import WeakKeyDictionary, ref
 
 from ..errors import Loc
 from ..ir.core import Value
-from ..ir.dims import Dim
+from ..ir.dims import Dim, DimLike
 
 # What NumPy says of the max and min of nothing (the IR gives the neutral element for them).
 EMPTY = "zero-size array to reduction operation {}imum which has no identity"
@@ -39,6 +39,8 @@ tags: WeakKeyDictionary[Value, SimpleNamespace] = WeakKeyDictionary()
 views: WeakKeyDictionary[Value, tuple[Value, Any]] = WeakKeyDictionary()
 
 notes: WeakKeyDictionary[Value, Note] = WeakKeyDictionary()  # by the refined, cut … value
+# The sizes of the two branches that a computed size is one of: inside of a branch it is that one's.
+either: WeakKeyDictionary[Dim, tuple[DimLike, DimLike]] = WeakKeyDictionary()
 # by the two dims, for the values that differentiation refines back: first dim, the other's text
 dim_notes: WeakKeyDictionary[Dim, dict[str, tuple[Note, Loc | None]]] = WeakKeyDictionary()
 

@@ -239,9 +239,9 @@ def norm(x: Any, L: Any, axis: Any = None, keepdims: bool = False) -> TensorVari
     if L == 2:
         return elemwise("sqrt", sum(x * x, axis, keepdims=keepdims))
     size = abs(x)
-    if L == float("inf"):
+    if float("inf") == L:
         return max(size, axis, keepdims)
-    if L == float("-inf"):
+    if float("-inf") == L:
         return min(size, axis, keepdims)
     if L == 1:
         return sum(size, axis, keepdims=keepdims)

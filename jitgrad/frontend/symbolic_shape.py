@@ -16,7 +16,6 @@ from .symbolic_notes import Note, notes
 from .symbolic_ops import broadcast, elemwise, refine
 from .symbolic_sizes import ShapeVariable, axes_of, axis_of, dim, shape, size_of, sizes_of
 
-
 # -- reshape --------------------------------------------------------------------------------------
 
 

@@ -12,13 +12,13 @@ import numpy as np
 
 from ..errors import Loc, at
 from ..ir import types as ir
-from ..ir.core import Op, Value
-from ..ir.dims import Dim, symbol, symbols
+from ..ir.core import Value
+from ..ir.dims import Dim, symbol
+from .reach import reach
 from .source import here
 from .symbolic import TensorVariable, _around
-from .symbolic_dims import source_of
 from .symbolic_filter import Misfit, fitted
-from .symbolic_notes import owners, recipes
+from .symbolic_notes import owners
 from .symbolic_type import TensorType
 
 _count = count()
@@ -246,66 +246,17 @@ def shared(value: Any, name: str | None = None, strict: bool = False,
 # -- what a function needs ------------------------------------------------------------------------
 
 
-def shared_values(roots: Iterable[Value], stops: Iterable[Value]) -> list[SharedValue]:
+def shared_values(roots: Iterable[Value], stops: Sequence[Value]) -> list[SharedValue]:
     """The shared variables' values that `roots` need, by values or by sizes, oldest first.
 
     `stops` are the values that are given at a call, or replaced.
     """
     if not _alive:
         return []
-    found: dict[int, SharedValue] = {}
-    seen = {id(v) for v in stops}
-    met: set[int] = set()
-    named: set[str] = set()
-    stack = list(roots)
-    while stack:
-        v = stack.pop()
-        if id(v) in seen:
-            continue
-        seen.add(id(v))
-        op = v.op
-        if op is None:
-            if v.__class__ is SharedValue:
-                found[id(v)] = v
-            continue
-        known = recipes.get(v) if op.made_by else None
-        if known is not None:  # `function` derives it anew, from all of the cost
-            recipe = known[0]
-            stack += [w for w in (recipe.cost, *recipe.wrt, *recipe.constants) if w is not None]
-            stack += [w for pair in recipe.known for w in pair]
-        if id(op) in met:
-            continue
-        met.add(id(op))
-        stack += op.operands
-        if op.attrs:
-            for s in _names(op) - named:
-                named.add(s)
-                owner = owners.get(symbol(s))
-                w = owner[0]() if owner is not None else source_of(s)
-                if w is not None:
-                    stack.append(w)
-    return sorted(found.values(), key=lambda v: v.number)
-
-
-def _names(op: Op) -> set[str]:
-    """The dim symbols in the attributes of `op` and of the ops inside it."""
-    out: set[str] = set()
-    for a in op.attrs.values():
-        _into(a, out)
-    for block in op.regions:
-        for inner in block.ops:
-            out |= _names(inner)
-    return out
-
-
-def _into(a: Any, out: set[str]) -> None:
-    if a.__class__ is Dim:
-        symbols(a, out)
-    elif a.__class__ is tuple:
-        for i in a:
-            _into(i, out)
-    elif a.__class__ is ir.TensorType and not a.static:
-        _into(a.shape, out)
+    given = {id(v) for v in stops}
+    met = reach(roots, stops).values.values()
+    found = [v for v in met if v.__class__ is SharedValue and id(v) not in given]
+    return sorted(found, key=lambda v: v.number)  # type: ignore[attr-defined]
 
 
 __all__ = ["Container", "SharedValue", "SharedVariable", "TensorSharedVariable", "shared"]

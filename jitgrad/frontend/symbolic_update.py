@@ -10,14 +10,14 @@ import numpy as np
 from ..errors import ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Value
-from ..ir.dims import DimLike, ceildiv, maximum, product
+from ..ir.dims import DimLike, ceildiv, product
 from ..ir.types import BOOL, I64, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_create import places
 from .symbolic_index import DROP, KEEP, NEW, TAKE, Item, apply
 from .symbolic_notes import views
-from .symbolic_ops import as_dim, is_number
+from .symbolic_ops import is_number
 from .symbolic_shape import fitted
 
 
@@ -119,9 +119,7 @@ def _masked(b: Builder, what: str, x: Value, item: Item, first: int, new: Value,
     mask = b.broadcast(item.mask, shape, range(first, first + item.axes))
     old = new.type.shape
     lead = old[: max(after - 1, 0)] if after > first else old[:after]
-    if after > first:  # the axis of the index, of size 1, becomes those of the mask
-        new = b.reshape(new, (*lead, *(1,) * item.axes, *old[after:]))
-    elif after or len(old) > after:
+    if after > first or after or len(old) > after:  # the axis of the index, of size 1, becomes those of the mask
         new = b.reshape(new, (*lead, *(1,) * item.axes, *old[after:]))
     new = fitted(b, what, new, shape)
     if how == "scatter_add":

@@ -241,15 +241,16 @@ def minimum(a: DimLike, b: DimLike) -> DimLike:
     gap = _sum(((a, 1), (b, -1)))
     if isinstance(gap, int):
         return a if gap <= 0 else b
-    if all(m.__class__ is str for mono, _ in gap.terms for m in mono):
-        if all(c > 0 for _, c in gap.terms):
-            return b
-        if all(c < 0 for _, c in gap.terms):
-            return a
-    # one spelling of both orders: numbers last, then by text
+    if nonnegative(gap):
+        return b
+    if nonnegative(-gap):
+        return a
+    # one spelling of all that are equal: what both have in common stands outside
+    less = _make({m: -c for m, c in gap.terms if c < 0})
+    a, b, both = _make({m: c for m, c in gap.terms if c > 0}), less, _sum(((b, 1), (less, -1)))
     if isinstance(a, int) or (isinstance(b, Dim) and repr(b) < repr(a)):
         a, b = b, a
-    return _make({(("min", a, b),): 1})
+    return both + _make({(("min", a, b),): 1})
 
 
 def maximum(a: DimLike, b: DimLike) -> DimLike:

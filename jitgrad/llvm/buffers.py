@@ -98,18 +98,16 @@ class Program:
                 out.steps.append(Step("kernel", op, ins, op.results))
                 continue
             ins = [self.dense(v) for v in op.operands]
-            if name == "matmul" and library.uses_blas(op, self.blas):
-                out.steps.append(Step("blas", op, ins, op.results))
-            elif name == "cumsum" and op.attrs["axis"] == op.result.type.rank - 1:
-                out.steps.append(Step("running", op, ins, op.results))
-            elif name in ("cond", "scan"):
+            if name in ("cond", "scan"):
                 step = Step(name, op, ins, op.results)
                 step.regions = [self._steps(r) for r in op.regions]
                 out.steps.append(step)
             elif name == "guard" or (name == "constant" and not library.is_splat(op)):
                 out.steps.append(Step(name, op, ins, op.results))
             else:
-                out.steps.append(Step("kernel", library.as_kernel(op), ins, op.results))
+                kind = library.step_kind(op, self.blas)
+                made_op = library.as_kernel(op) if kind == "kernel" else op
+                out.steps.append(Step(kind, made_op, ins, op.results))
         made = {id(v) for s in out.steps if s.kind != "constant" for v in s.outs}
         out.results = tuple([self.root(v) for v in block.results])
         for k, v in enumerate(out.results):
@@ -162,6 +160,8 @@ class Program:
             if step.kind == "scan":
                 carries = step.op.attrs["carries"]
                 step.temps = [self._take(bytes_of(v)) for v in step.outs[:carries]]
+            if step.kind == "sort":
+                step.temps = [self._take(library.scratch_of(step.op))]
             for region in step.regions:
                 self._plan(region)
             for slot in step.temps:

@@ -8,12 +8,13 @@ from typing import Any, NamedTuple
 from ..errors import JitgradError
 from ..ir.core import Function, Op, Value
 from ..ir.dims import DimLike, product
-from . import control, library
+from . import control, library, products, running, sorting
 from .buffers import Program, Step, Steps, aligned, bytes_of, static
 from .code import GUARD, REQUIRE, Code, ErrorSite, Operand, Unit
 from .kernel import Host, Kernel
 from .target import Target
 from .vecmath import MathLibrary
+
 
 class Lowered(NamedTuple):
     """A module's text and what a caller must know of it.
@@ -299,8 +300,10 @@ class Core(Entry):
 
 _STEPS: dict[str, Callable[[Core, Step], None]] = {
     "kernel": Core.kernel,
-    "blas": library.blas_product,
-    "running": library.running_sum,
+    "blas": products.blas_product,
+    "running": running.along_last,
+    "sort": sorting.sort,
+    "search": sorting.search,
     "constant": Core.constant,
     "guard": Core.guard,
     "cond": control.cond,

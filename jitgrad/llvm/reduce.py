@@ -183,8 +183,8 @@ class Extreme(Carry):
         return [best] if keep else self.across([best])
 
 
-class ArgMax(Carry):
-    """The first largest element's value and index; NaN counts as larger than all."""
+class Place(Carry):
+    """The first largest (or smallest) element's value and index; NaN wins over all."""
 
     def step(self, state: list[str], new: list[str], mask: str | None) -> list[str]:
         # A step's value comes later than the carry's: no ties to decide, unlike across lanes. An
@@ -193,11 +193,12 @@ class ArgMax(Carry):
         (x, at), (best, where) = self.masked(new, mask), state
         (t, _, _), (i, untouched, _) = self.slots
         m, kind = vec("bool", n), self.dtypes[0].kind
+        more = "gt" if self.monoid is MONOIDS["argmax"] else "lt"
         if kind == "f":
-            wins = c.ins(f"fcmp ugt {t} {x}, {best}")
+            wins = c.ins(f"fcmp u{more} {t} {x}, {best}")
             wins = c.ins(f"and {m} {wins}, {c.ins(f'fcmp ord {t} {best}, {best}')}")
         else:
-            wins = c.ins(f"icmp {'sgt' if kind == 'i' else 'ugt'} {t} {x}, {best}")
+            wins = c.ins(f"icmp {'s' if kind == 'i' else 'u'}{more} {t} {x}, {best}")
         wins = c.ins(f"or {m} {wins}, {c.ins(f'icmp eq {i} {where}, {untouched}')}")
         return [c.ins(f"select {m} {wins}, {t} {x}, {t} {best}"),
                 c.ins(f"select {m} {wins}, {i} {at}, {i} {where}")]  # fmt: skip
@@ -210,8 +211,8 @@ def first_states(carries: Sequence[Carry]) -> States:
 
 def carry(code: Code, name: str, dtypes: list[DType], lanes: int, long: bool, narrow: int) -> Carry:
     """The state of monoid `name`; `long` where blocks pay, with totals of `narrow` lanes."""
-    if name == "argmax":
-        return ArgMax(code, name, dtypes, lanes)
+    if name in ("argmax", "argmin"):
+        return Place(code, name, dtypes, lanes)
     if dtypes[0].is_float:
         if name == "sum" and long:
             return FloatSum(code, name, dtypes, lanes, min(narrow, lanes))

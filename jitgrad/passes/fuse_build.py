@@ -14,6 +14,7 @@ from ..ir.build import Builder
 from ..ir.core import Block, Op, Value, remade
 from ..ir.dims import Dim, DimLike, product, symbols
 from ..ir.ops import TABLE
+from ..ir.ops.kernel import MONOIDS
 from ..ir.types import TensorType, tensor
 from .fuse_index import INLINE, Index, full_index
 
@@ -281,7 +282,7 @@ def _phase(
         else:
             out = Value(type_)
             yields.append(nest.value(op.operands[0], nest.index))
-            if op.opdef.name == "argmax":
+            if "axis" in op.attrs:  # of (value, index) the index is wanted
                 yields.append(nest.position(nest.index[op.attrs["axis"]]))
             reduced.append((op, out))
         outs.append(out)
@@ -289,7 +290,7 @@ def _phase(
     keep = tuple([i for a, i in enumerate(nest.index) if a not in axes])
     k = 0
     for op, out in reduced:
-        k += 1 + (op.opdef.name == "argmax")  # of (value, index) the index is wanted
+        k += MONOIDS[op.opdef.name].arity
         nest.store(values[k - 1], out, keep)
         nest.memo[id(op.results[0]), keep, 0] = values[k - 1]
     for op, out in stored:
@@ -361,7 +362,7 @@ def _flat(
     scalars: list[Value] = []
     stack: list[Value] = []
     for op in roots:
-        if op.opdef.name == "argmax":
+        if axes_of(op) and "axis" in op.attrs:  # an index along one axis
             return None
         stack.append(op.operands[0] if axes_of(op) else op.results[0])
     while stack:

@@ -153,8 +153,42 @@ def _gather(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value | None:
     return n.load(leaf, at, mask, (row,))
 
 
+def _take_along(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value | None:
+    x, idx = op.operands
+    axis = op.attrs["axis"]
+    row = get(idx, index, mask)
+    if row is None:
+        return None
+    leaf = n.buffers.env.get(id(x))
+    assert leaf is not None
+    return n.load(leaf, (*index[:axis], symbol("$0"), *index[axis + 1 :]), mask, (row,))
+
+
+def _dynamic_slice(n: Nest, op: Op, index: Index, mask: Any, get: Any) -> Value | None:
+    x, *starts = op.operands
+    found = [get(s, (), mask) for s in starts]
+    if None in found:
+        return None
+    at = [
+        _bounded(n, "minimum", _bounded(n, "maximum", s, 0), size - length)
+        for s, size, length in zip(found, x.type.shape, op.attrs["sizes"])
+    ]
+    leaf = n.buffers.env.get(id(x))
+    assert leaf is not None
+    return n.load(leaf, tuple([symbol(f"${k}") + i for k, i in enumerate(index)]), mask, at)
+
+
+def _bounded(n: Nest, name: str, v: Value, bound: DimLike) -> Value:
+    key = (name, id(v), bound)
+    made = n.memo.get(key)
+    if made is None:
+        made = n.memo[key] = n.apply(name, v, n.position(bound))
+    return made
+
+
 INDEX_MAPS = {"broadcast": _broadcast, "transpose": _transpose, "reverse": _reverse,
               "slice": _slice, "refine": _refine, "reshape": _reshape, "fill": _fill}  # fmt: skip
 INLINE = {"constant": _constant, "iota": _iota, "dim": _dim, "fill": _fill, "pad": _pad,
            "broadcast": _broadcast, "transpose": _transpose, "reverse": _reverse, "slice": _slice,
-           "refine": _refine, "reshape": _reshape, "gather": _gather}  # fmt: skip
+           "refine": _refine, "reshape": _reshape, "gather": _gather,
+           "take_along": _take_along, "dynamic_slice": _dynamic_slice}  # fmt: skip

@@ -5,12 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from ..ir.core import Block, Op, Value
+from ..ir.ops import TABLE
 from .fuse_build import axes_of
 from .fuse_index import squeezed
 
-REDUCTIONS = frozenset({"sum", "max", "min", "any", "all", "argmax"})
-LIBRARY = frozenset({"matmul", "cumsum", "scatter_add", "cond", "scan", "guard", "require"})
-INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "gather", "fill"})
+REDUCTIONS = frozenset(name for name, row in TABLE.items() if row.emit == "reduce")
+_CALLS = ("matmul", "running", "sort", "search", "scatter")  # emitters of code of its own
+LIBRARY = frozenset(name for name, row in TABLE.items() if row.emit in _CALLS) | {
+    "cond", "scan", "guard", "require"
+}  # fmt: skip
+GATHERS = frozenset({"gather", "take_along", "dynamic_slice"})
+INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "fill"}) | GATHERS
 _COST = {"div": 4, "sqrt": 6, "select": 1, "constant": 0, "iota": 1, "pow": 40, "sin": 20,
          "cos": 20, "tanh": 16, "cast": 1, "fmod": 12, "ipow": 20, "gcd": 60, "lcm": 60}  # fmt: skip
 
@@ -72,7 +77,7 @@ class Plan:
                     self.need(v)
             elif name in REDUCTIONS or name == "concatenate" or "raises" in op.opdef.props:
                 self.roots[id(op.results[0])] = op.results[0]
-            elif name == "gather":
+            elif name in GATHERS:
                 self.need(op.operands[0])
             elif name == "reshape" and squeezed(op.operands[0].type.shape) != squeezed(
                 op.results[0].type.shape

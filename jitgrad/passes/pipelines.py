@@ -8,7 +8,7 @@ from typing import NamedTuple
 from .base import PassManager, parse_pipeline
 
 # What every program goes through before code is made, whichever back end runs it.
-TENSOR = "inline,merge-scans,resolve-dims,stabilize{canonical=true},simplify,dce"
+TENSOR = "inline,last,sink,hoist,merge-scans,resolve-dims,stabilize{canonical=true},simplify,dce"
 # What the machine-code back end adds.
 LOWER = "expand,simplify,dce,fuse"
 # What a graph may go through before it is differentiated: nothing that derivatives would notice.
@@ -27,6 +27,12 @@ class Order(NamedTuple):
 
 ORDERS = (
     Order("inline", "merge-scans", "a loop and its recording twin often come from two callees"),
+    Order("inline", "sink", "a callee's ops may be needed by one branch only"),
+    Order("last", "merge-scans", "a graph was made so before it was differentiated: a loop and its "
+          "recording twin are still alike"),
+    Order("sink", "merge-scans", "as for last"),
+    Order("sink", "hoist", "what only a branch of a step needs is not computed ahead of the loop"),
+    Order("hoist", "merge-scans", "as for last"),
     Order("inline", "resolve-dims", "a callee's dims are its caller's, and requires may be inside"),
     Order("inline", "stabilize", "patterns do not look into callees"),
     Order("merge-scans", "simplify", "twin loops are recognised by their shared bodies, which "

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from ..ir.core import Function, Op, Value
+from ..ir.core import Block, Function, Op, Value
 from .base import Pass, register
+from .dce import dce_block
+from .hoist import hoist_block
+from .last import last_block
 from .rewrite import Rewriter, rewrite_graph
 from .simplify import rules_of
+from .sink import sink_block
 
 
 def _driver(canonical: bool = False) -> Rewriter:
@@ -39,6 +43,17 @@ def stabilize_values(ops: Sequence[Op], results: Sequence[Value]) -> list[Value]
     Values from outside `ops` are taken as they are, so that a gradient by one of them stays whole.
     Where no rule fires the results are those given.
     """
+    if any(op.regions for op in ops):
+        ops, results = _structured(ops, results)
     driver = _driver()
     out = rewrite_graph(ops, results, driver)
     return out if driver.fired else list(results)
+
+
+def _structured(ops: Sequence[Op], results: Sequence[Value]) -> tuple[Sequence[Op], list[Value]]:
+    """Loops and branches as derivatives want them: each op where it is needed, once."""
+    block = Block((), ops, results)
+    for make in (last_block, sink_block, hoist_block):
+        block = make(block)
+    live = dce_block(block)
+    return live.ops, list(live.results)

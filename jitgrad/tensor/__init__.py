@@ -30,19 +30,12 @@ from __future__ import annotations
 from typing import Any
 
 from ..frontend.pp import debugprint, pp
-from ..frontend.symbolic import TensorType, TensorVariable, as_tensor_variable, constant
-from ..frontend.symbolic_create import *
-from ..frontend.symbolic_join import *
-from ..frontend.symbolic_math import *
 from ..frontend.symbolic_nnet import log_softmax, logsumexp, relu, softmax
-from ..frontend.symbolic_products import *
-from ..frontend.symbolic_reduce import *
-from ..frontend.symbolic_select import *
-from ..frontend.symbolic_shape import *
 from ..frontend.symbolic_variables import constructor, constructor_names
 from ..gradient import consider_constant, disconnected_grad, grad
 from ..symbolic_function import evaluate_variable
-from . import nnet
+from . import basic, extra_ops, nlinalg, nnet, signal, subtensor, type
+from .basic import *
 
 TensorVariable.eval = evaluate_variable  # type: ignore[attr-defined]
 TensorVariable.grad = lambda self, wrt, **k: grad(self, wrt, **k)  # type: ignore[attr-defined]

@@ -135,12 +135,21 @@ def _elementwise(row: OpDef) -> Iterator[tuple[list[TensorType], dict[str, Any]]
         yield [tensor(BOOL, shape), tensor(F64, shape), tensor(F64, shape)], {}
     elif row.name == "wrap_index":
         yield [tensor(I64, shape)], {"size": 3}
-    elif row.name in ("and", "or", "xor", "not"):
-        yield [tensor(BOOL, shape)] * arity, {}
-        yield [tensor(I64, shape)] * arity, {}
-    else:
+    elif _takes(row, tensor(F64, shape)):
         yield [tensor(F64, shape)] * arity, {}
         yield [tensor(F64, ())] * arity, {}
+    else:
+        for t in (tensor(BOOL, shape), tensor(I64, shape)):
+            if _takes(row, t):
+                yield [t] * arity, {}
+
+
+def _takes(row: OpDef, t: TensorType) -> bool:
+    try:
+        row.types(row.name, [t] * (row.arity or 0), {}, ())
+    except JitgradError:
+        return False
+    return True
 
 
 def draw(rng: np.random.Generator, t: TensorType, low: float, high: float) -> np.ndarray:

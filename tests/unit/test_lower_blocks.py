@@ -312,30 +312,6 @@ def test_stacks_of_matrices() -> None:
                                     np.ones((2, size, 6, 4)))  # fmt: skip
 
 
-@pytest.mark.parametrize("axis", [0, 1, 2])
-@pytest.mark.parametrize("dtype", ["f64", "i32"])
-def test_cumsum(axis: int, dtype: str) -> None:
-    x = param(dtype, n, m, p)
-    fn = Compiled(function("f", [x], [B("cumsum", x, axis=axis)]))
-    for shape in ((3, 4, 5), (1, 40, 2), (2, 0, 3), (2, 3, 70)):
-        fn.check(np.arange(np.prod(shape)).reshape(shape).astype(DTYPES[dtype].np))
-    fn.check(np.full((2, 2, 2), -0.0).astype(DTYPES[dtype].np))
-
-
-@pytest.mark.parametrize("axis", [0, 1])
-def test_scatter_add(axis: int) -> None:
-    x, idx = param("f64", n, m), param("i64", 2, p, name="idx")
-    shape = (2, p, m) if axis == 0 else (n, 2, p)
-    upd = param("f64", *shape, name="upd")
-    fn = Compiled(function("f", [x, idx, upd], [B("scatter_add", x, idx, upd, axis=axis)]))
-    rng = np.random.default_rng(8)
-    for size in (0, 1, 40):
-        a = np.zeros((5, 6))
-        index = rng.integers(0, 5, (2, size))
-        update = rng.integers(0, 9, (2, size, 6) if axis == 0 else (5, 2, size)).astype(float)
-        fn.check(a, index, update)
-
-
 def test_library_ops_read_strided_parameters() -> None:
     x, y = param("f64", n, m), param("f64", m, p, name="y")
     z = B("matmul", x, y, ta=False, tb=False)

@@ -55,8 +55,11 @@ _later = _isnan | (_b0 > _a0)
 # parts of a vector are combined out of order: among equals the smaller index wins, and a NaN with
 # a smaller index beats a NaN with a larger one
 _tie = (eq(_a0, _b0) | (ne(_a0, _a0) & ne(_b0, _b0))) & (_b1 < _a1)
+_largest = _later | _tie
+_least = _isnan | (_b0 < _a0) | _tie
 MONOIDS: dict[str, Monoid] = {
     "sum": Monoid(1, (lambda d: 0,), (app("add", _a0, _b0),), "sum"),
+    "prod": Monoid(1, (lambda d: 1,), (app("mul", _a0, _b0),), "product"),
     "max": Monoid(1, (_lowest,), (maximum(_a0, _b0),), "largest; NaN if any is"),
     "min": Monoid(1, (_highest,), (minimum(_a0, _b0),), "smallest; NaN if any is"),
     "any": Monoid(1, (lambda d: False,), (app("or", _a0, _b0),), "logical or"),
@@ -64,8 +67,14 @@ MONOIDS: dict[str, Monoid] = {
     "argmax": Monoid(
         2,
         (_lowest, _highest),
-        (select(_later | _tie, _b0, _a0), select(_later | _tie, _b1, _a1)),
+        (select(_largest, _b0, _a0), select(_largest, _b1, _a1)),
         "(value, index) of the first largest",
+    ),
+    "argmin": Monoid(
+        2,
+        (_highest, _highest),
+        (select(_least, _b0, _a0), select(_least, _b1, _a1)),
+        "(value, index) of the first smallest",
     ),
 }
 

@@ -1,0 +1,246 @@
+"""Sinking: what only one branch of a `cond` needs is computed inside of that branch.
+
+Front ends hand both branches' values to a `cond`; this makes it lazy. It comes before derivatives,
+so that the gradient of a branch that is not taken is not computed either. Two conds on one predicate,
+neither of which needs the other, become one: a value and its gradient share the branch's work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..ir.core import Block, Function, Op, Value
+from ..ir.ops import TABLE
+from .base import Pass, register
+from .dce import has_effect, keep_notes
+
+_COND, _CONST = TABLE["cond"], TABLE["constant"]
+Place = tuple[int, int]  # a cond's position in its block, a branch
+_ALWAYS = frozenset[Place]([(-1, -1)])
+
+
+def remake(op: Op, operands: tuple[Value, ...], regions: tuple[Block, ...],
+           env: dict[Value, Value]) -> Op:  # fmt: skip
+    """`op` on other operands of the same types, or with other regions; `env` learns its results."""
+    if operands == op.operands and regions == op.regions:
+        return op
+    new = Op(op.opdef, operands, op.attrs, tuple([r.type for r in op.results]), regions, op.loc,
+             op.made_by)  # fmt: skip
+    for old, r in zip(op.results, new.results):
+        r.name = old.name
+        env[old] = r
+    return new
+
+
+def has_cond(block: Block) -> bool:
+    return any(
+        op.opdef is _COND or (op.opdef.family == "control" and any(map(has_cond, op.regions)))
+        for op in block.ops
+    )
+
+
+def sink_block(block: Block) -> Block:
+    """The block with everything where it is needed, in regions too; itself if nothing moves."""
+    if not has_cond(block):
+        return block
+    block = _merged(block)
+    places = _places(block)
+    env: dict[Value, Value] = {}
+    out: list[Op] = []
+    moved: dict[Place, list[Op]] = {}
+    for k, op in enumerate(block.ops):
+        if places[k] is not _ALWAYS:
+            for place in places[k]:
+                moved.setdefault(place, []).append(op)
+            continue
+        if op.opdef is _COND:
+            new = _filled(op, [moved.get((k, side), []) for side in (0, 1)], env)
+        else:
+            operands = tuple([env.get(v, v) for v in op.operands])
+            regions = op.regions
+            if op.opdef.family == "control":
+                regions = tuple([sink_block(r) for r in regions])
+            new = remake(op, operands, regions, env)
+        out.append(new)
+    if len(out) == len(block.ops) and all(a is b for a, b in zip(out, block.ops)):
+        return block
+    return Block(block.params, out, [env.get(v, v) for v in block.results])
+
+
+def _places(block: Block) -> list[frozenset[Place]]:
+    """For each op the branches that need it, or _ALWAYS."""
+    demand: dict[int, frozenset[Place]] = {id(v): _ALWAYS for v in block.results}
+    none = frozenset[Place]()
+    places: list[frozenset[Place]] = [none] * len(block.ops)
+
+    def need(v: Value, where: frozenset[Place]) -> None:
+        have = demand.get(id(v), none)
+        if have is _ALWAYS or where is _ALWAYS:
+            demand[id(v)] = _ALWAYS
+            return
+        both = have | where
+        # both branches: whenever the cond is run
+        demand[id(v)] = _ALWAYS if any((k, 1 - s) in both for k, s in both) else both
+
+    for k in range(len(block.ops) - 1, -1, -1):
+        op = block.ops[k]
+        where = none
+        for r in op.results:
+            found = demand.get(id(r), none)
+            where = _ALWAYS if _ALWAYS in (where, found) else where | found
+        if any((j, 1 - s) in where for j, s in where):
+            where = _ALWAYS
+        if not op.results or has_effect(op) or where == none:
+            where = _ALWAYS  # what nobody needs stays as it is
+        places[k] = where
+        if op.opdef is _COND and where is _ALWAYS:
+            need(op.operands[0], _ALWAYS)
+            for side, region in enumerate(op.regions):
+                used = {id(v) for o in region.ops for v in o.operands}
+                used |= {id(v) for v in region.results}
+                for v, p in zip(op.operands[1:], region.params):
+                    if id(p) in used:
+                        need(v, frozenset([(k, side)]))
+        else:
+            for v in op.operands:
+                need(v, where)
+    return places
+
+
+def _filled(op: Op, moved: Sequence[Sequence[Op]], env: dict[Value, Value]) -> Op:
+    """A cond with ops moved into its branches, and constants copied there."""
+    frontier: dict[Value, None] = {}
+    plans = []
+    for region, ops in zip(op.regions, moved):
+        inside = {r for o in ops for r in o.results}
+        given = dict(zip(region.params, op.operands[1:]))
+        used = {v for o in region.ops for v in o.operands} | set(region.results)
+        constants = []
+        for p, v in given.items():
+            if p in used and v not in inside:
+                if v.op is not None and v.op.opdef is _CONST:
+                    constants.append(v.op)
+                    inside.add(v)
+                else:
+                    frontier[env.get(v, v)] = None
+        for o in ops:
+            for v in o.operands:
+                if v not in inside:
+                    frontier[env.get(v, v)] = None
+        plans.append((region, [*constants, *ops], given))
+    predicate = env.get(op.operands[0], op.operands[0])
+    now = tuple([env.get(v, v) for v in op.operands[1:]])
+    if not any(ops for _, ops, _ in plans) and set(now) == set(frontier):
+        return remake(op, (predicate, *now), tuple([sink_block(r) for r in op.regions]), env)
+    operands = list(frontier)
+    regions = []
+    for region, ops, given in plans:
+        params = [Value(v.type, name=v.name) for v in operands]
+        mine: dict[Value, Value] = dict(zip(operands, params))
+        body: list[Op] = []
+        for o in ops:  # copied: an op stands in one block only
+            ins = tuple([mine[env.get(v, v)] for v in o.operands])
+            types = tuple([r.type for r in o.results])
+            made = Op(o.opdef, ins, o.attrs, types, o.regions, o.loc, o.made_by)
+            for old, r in zip(o.results, made.results):
+                r.name = old.name
+                mine[old] = r
+            body.append(made)
+        for p, v in given.items():
+            at = env.get(v, v)
+            mine[p] = mine.get(at, p)  # p itself: nothing reads it
+        body += _copies(region.ops, mine)
+        results = [mine.get(v, v) for v in region.results]
+        regions.append(sink_block(Block(params, body, results)))
+    return remake(op, (predicate, *operands), tuple(regions), env)
+
+
+def _copies(ops: Sequence[Op], env: dict[Value, Value]) -> list[Op]:
+    return [remake(o, tuple([env.get(v, v) for v in o.operands]), o.regions, env) for o in ops]
+
+
+# -- one cond for several -------------------------------------------------------------------------
+
+
+def _merged(block: Block) -> Block:
+    """The block with the conds on one predicate that do not depend on each other made one."""
+    ops = list(block.ops)
+    env: dict[Value, Value] = {}
+    k = 0
+    while k < len(ops):
+        first = ops[k]
+        if first.opdef is _COND and not has_effect(first):
+            found = _partner(ops, k)
+            if found is not None:
+                j, late = found
+                both = _join(first, ops[j], env)
+                between = [o for o in ops[k + 1 : j] if id(o) not in late]
+                after = [o for o in ops[k + 1 : j] if id(o) in late]
+                ops[k : j + 1] = [*between, both, *after]
+                continue
+        k += 1
+    if not env:
+        return block
+    out: list[Op] = []
+    for op in ops:
+        out.append(remake(op, tuple([_last(v, env) for v in op.operands]), op.regions, env))
+    return Block(block.params, out, [_last(v, env) for v in block.results])
+
+
+def _last(v: Value, env: Mapping[Value, Value]) -> Value:
+    while v in env:
+        v = env[v]
+    return v
+
+
+def _partner(ops: Sequence[Op], k: int) -> tuple[int, set[int]] | None:
+    """The next cond on the predicate of the one at `k` that can be run with it: where it is, and
+    what between the two needs the first one's results."""
+    after = set(ops[k].results)
+    late: set[int] = set()
+    for j in range(k + 1, len(ops)):
+        op = ops[j]
+        needs = not after.isdisjoint(op.operands)
+        if op.opdef is _COND and op.operands[0] is ops[k].operands[0] and not needs:
+            return None if has_effect(op) else (j, late)
+        if needs:
+            late.add(id(op))
+            after.update(op.results)
+    return None
+
+
+def _join(a: Op, b: Op, env: dict[Value, Value]) -> Op:
+    """One cond for two on the same predicate."""
+    operands = list(dict.fromkeys((*a.operands[1:], *b.operands[1:])))
+    regions = []
+    for one, two in zip(a.regions, b.regions):
+        params = [Value(v.type, name=v.name) for v in operands]
+        by = dict(zip(operands, params))
+        ops: list[Op] = []
+        results: list[Value] = []
+        for r, op in ((one, a), (two, b)):
+            mine = {p: by[v] for p, v in zip(r.params, op.operands[1:])}
+            seen = {id(o) for o in ops}
+            ops += [o for o in _copies(r.ops, mine) if id(o) not in seen]
+            results += [mine.get(v, v) for v in r.results]
+        regions.append(Block(params, ops, results))
+    types = tuple([r.type for r in (*a.results, *b.results)])
+    new = Op(_COND, (a.operands[0], *operands), a.attrs, types, tuple(regions), a.loc, a.made_by)
+    for old, r in zip((*a.results, *b.results), new.results):
+        r.name = old.name
+        env[old] = r
+    return new
+
+
+@register
+@dataclass(frozen=True)
+class Sink(Pass):
+    """Move what only one branch needs into it; merge conds on one predicate."""
+
+    name: ClassVar[str] = "sink"
+
+    def run(self, fn: Function) -> Function:
+        body = sink_block(fn.body)
+        return fn if body is fn.body else keep_notes(fn, fn.with_body(body))

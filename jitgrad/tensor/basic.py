@@ -1,0 +1,16 @@
+"""`T.basic`: variables and functions, those of `T` but for a few of their own modules."""
+
+from ..frontend.symbolic import TensorConstant, TensorType, TensorVariable, as_tensor_variable
+from ..frontend.symbolic import as_tensor_variable as as_tensor
+from ..frontend.symbolic import constant
+from ..frontend.symbolic_constants import *
+from ..frontend.symbolic_create import *
+from ..frontend.symbolic_join import *
+from ..frontend.symbolic_math import *
+from ..frontend.symbolic_products import *
+from ..frontend.symbolic_reduce import *
+from ..frontend.symbolic_select import *
+from ..frontend.symbolic_shape import *
+from ..frontend.symbolic_sort import *
+from ..frontend.symbolic_update import *
+from ..frontend.symbolic_variables import tensor

@@ -1,0 +1,3 @@
+"""`T.nnet.abstract_conv`: convolutions."""
+
+from ...frontend.symbolic_conv import *

@@ -1,0 +1,3 @@
+"""`T.nnet.bn`: batch normalization."""
+
+from ...frontend.symbolic_norm import *

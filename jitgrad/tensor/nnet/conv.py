@@ -1,0 +1,3 @@
+"""`T.nnet.conv`: convolutions."""
+
+from ...frontend.symbolic_conv import *

@@ -1,0 +1,3 @@
+"""`T.signal`: pooling and convolution of images."""
+
+from . import conv, downsample, pool
