@@ -88,7 +88,8 @@ class _Guard(Section):
 
 
 NanGuardMode = _Guard("NanGuardMode", {
-    "nan_is_error": _BOTH, "inf_is_error": _BOTH, "big_is_error": _BOTH, "action": ("raise", "warn"),
+    "nan_is_error": _BOTH, "inf_is_error": _BOTH, "big_is_error": _BOTH,
+    "action": ("raise", "warn"),
 })  # fmt: skip
 """What `NanGuardMode` looks for, and what it does: "raise" or "warn"."""
 

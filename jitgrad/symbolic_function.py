@@ -19,7 +19,7 @@ from .errors import Loc, UnusedInputError, at
 from .frontend.cut import cut
 from .frontend.pp import dim_text
 from .frontend.source import here
-from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
+from .frontend.symbolic import TensorVariable, as_tensor_variable
 from .frontend.symbolic_ops import broadcast
 from .frontend.symbolic_shared import (
     Container,
@@ -75,7 +75,8 @@ def function(
     outputs               a variable (a call gives an array), a list (a list of them), a dict with
                           variables as values (a dict), or None (None); `Out(variable)` too
     mode                  "FAST_RUN", machine code (the default), "FAST_COMPILE", the interpreter,
-                          "DebugMode", both compared, "NanGuardMode", every value looked at; a `Mode`
+                          "DebugMode", both compared, "NanGuardMode", every value looked at; or a
+                          `Mode`
     updates               pairs (shared variable, expression), or a dict: the values of the shared
                           variables after a call, all computed from the values before it
     givens                pairs, or a dict: variables that are replaced by others of their type
@@ -84,7 +85,7 @@ def function(
     rebuild_strict        False: what `givens` replaces may be of another dtype, and is converted
     allow_input_downcast  True: arguments are converted to the inputs' dtypes whatever is lost;
                           False: never; None: only Python floats to float32
-    profile               True, a message or a `ProfileStats`: calls are timed, `f.profile.summary()`
+    profile               True, a message or a `ProfileStats`: calls are timed, see `f.profile`
     on_unused_input       "raise" (the default) `UnusedInputError`, "warn" or "ignore"
     accept_inplace        taken and ignored: no operation overwrites its operands
 
@@ -210,8 +211,10 @@ class _Job:
         cells = {id(i.value): i.cell for i in inputs}
         targets, wanted = [], list(self.wanted)
         for target, new in self.updates.values():
-            variable = target.variable if isinstance(target, In) else target
-            targets.append(cells.get(id(variable.value)) or variable.container)
+            of_input = isinstance(target, In)
+            value = (target.variable if of_input else target).value
+            cell = cells.get(id(value))
+            targets.append(target.container if cell is None else cell)
             wanted.append(new)
         name = re.sub(r"\W", "_", title)
         before = prelude(name, values, wanted, self.givens, mode.stabilize, mode.runner)
@@ -258,9 +261,9 @@ def _distinct(ins: list[In], loc: Loc | None) -> None:
         first = places.setdefault(id(v), k)
         if first != k:
             raise UnusedInputError(at(
-                f"Variable {i.variable!r} is used twice in inputs, at indices {first} and {k}. This "
-                "would result in values provided for it being ignored. Please do not duplicate "
-                "variables in the inputs list.", loc))  # fmt: skip
+                f"Variable {i.variable!r} is used twice in inputs, at indices {first} and {k}. "
+                "This would result in values provided for it being ignored. Please do not "
+                "duplicate variables in the inputs list.", loc))  # fmt: skip
 
 
 def _outputs(outputs: Any, loc: Loc | None) -> tuple[list | None, list[Value], str]:

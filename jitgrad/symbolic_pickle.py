@@ -23,7 +23,7 @@ VERSION = 1
 def frozen(state: State) -> Any:
     """What `pickle` makes of a function: `thaw`, and its arguments."""
     inputs = [(i.name, i.cell, i.given, i.index, i.downcast, i.strict,
-               i.variable.name if i.variable is not None else None) for i in state.inputs]  # fmt: skip
+               getattr(i.variable, "name", None)) for i in state.inputs]  # fmt: skip
     maker, before = state.maker, state.maker.before
     return thaw, (
         VERSION,

@@ -192,8 +192,10 @@ class State:
     def remade(self, cells: Mapping[int, Container], variables: Mapping[int, Any],
                name: str | None = None, profile: Any = None, keep: bool = True) -> Any:  # fmt: skip
         """A function of the same code on other containers and variables, by the ids of these."""
-        inputs = [i.replaced(cells.get(id(i.cell), i.cell),
-                             variables.get(id(i.variable), i.variable)) for i in self.inputs]  # fmt: skip
+        inputs = []
+        for i in self.inputs:
+            variable = variables.get(id(i.variable), i.variable)
+            inputs.append(i.replaced(cells.get(id(i.cell), i.cell), variable))
         targets = [cells.get(id(c), c) if keep else Container(c.type) for c in self.targets]
         out = State(name or self.name, self.program, self.slow.of(inputs), inputs, targets,
                     self.n_out, self.form, self.keys, self.maker)  # fmt: skip

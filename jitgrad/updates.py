@@ -1,5 +1,4 @@
-"""`OrderedUpdates`: a dict of updates of shared variables, as `scan` gives them and `function` takes
-them."""
+"""`OrderedUpdates`: updates of shared variables, as `scan` gives them and `function` takes them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From functions of the IR to native callables; and modes, inputs, shared variables by Theano's names.
+"""From functions of the IR to native callables; and Theano's names: modes, inputs, profiles.
 
 `compile_ir` is the one way to machine code (`compile/native.py`). Beside it stand the names that
 programs written for Theano look up here: `Mode`, `get_default_mode`, `DebugMode`,
@@ -38,7 +38,7 @@ _MODULES = ("mode", "debugmode", "nanguardmode", "io", "sharedvalue", "profiling
             "function_module")  # fmt: skip
 
 __all__ = ["NUMBERS", "Compiled", "Exact", "check_dims", "compile_ir", "error_of", "notes_of",
-           "optimize", *_HOME]  # fmt: skip
+           "optimize"]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

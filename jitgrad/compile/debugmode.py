@@ -67,7 +67,8 @@ class DebugMode(Mode):
                  check_c_code: bool | None = None, check_py_code: bool | None = None,
                  check_isfinite: bool | None = None,
                  check_preallocated_output: Any = None,
-                 require_matching_strides: bool | None = None, linker: Any = None) -> None:  # fmt: skip
+                 require_matching_strides: bool | None = None,
+                 linker: Any = None) -> None:  # fmt: skip
         super().__init__(linker, optimizer)
         self.check_isfinite = bool(check_isfinite)
 

@@ -43,8 +43,8 @@ class In:
         if not isinstance(variable, TensorVariable):
             raise TypeError(at(f"In takes a variable, not {type(variable).__name__}", loc))
         if mutable and borrow is False:
-            raise AssertionError(at(f"the input {variable!r} is mutable=True and borrow=False: what "
-                                    "may be overwritten may be shared too", loc))  # fmt: skip
+            raise AssertionError(at(f"the input {variable!r} is mutable=True and borrow=False: "
+                                    "what may be overwritten may be shared too", loc))  # fmt: skip
         if isinstance(value, SharedVariable):
             value = value.container
         if implicit is None:
@@ -77,7 +77,9 @@ def Param(variable: TensorVariable, default: Any = None, name: Any = None, mutab
           strict: bool = False, allow_downcast: bool | None = None, implicit: bool | None = None,
           borrow: bool | None = None) -> In:  # fmt: skip
     """An `In` under its older name: `default` is its `value`."""
-    return In(variable, name, default, None, mutable, strict, allow_downcast, True, implicit, borrow)
+    return In(
+        variable, name, default, None, mutable, strict, allow_downcast, True, implicit, borrow
+    )
 
 
 SymbolicInput, SymbolicOutput = In, Out

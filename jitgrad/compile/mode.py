@@ -100,12 +100,12 @@ class Mode:
         return new
 
     def __repr__(self) -> str:
-        tags = "".join(f", {k}={list(v)}" for k, v in (("including", self.included),
-                                                     ("excluding", self.excluded)) if v)  # fmt: skip
+        both = (("including", self.included), ("excluding", self.excluded))
+        tags = "".join(f", {k}={list(v)}" for k, v in both if v)
         return (f"{type(self).__name__}(linker={self.linker!r}, optimizer={self.optimizer!r}"
                 f"{tags})")  # fmt: skip
 
-    # -- what `function` asks of a mode ---------------------------------------------------------------
+    # -- what `function` asks of a mode -----------------------------------------------------------
 
     @property
     def _raw(self) -> bool:

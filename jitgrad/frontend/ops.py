@@ -7,7 +7,7 @@ NumPy's broadcasting, undecided equalities of symbolic dims from the sizes of th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,15 +17,14 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike
 from ..ir.ops import TABLE
-from ..ir.ops.base import OpDef
-from ..ir.types import BOOL, F64, I64, DType, dtype_of, scalar, tensor
+from ..ir.types import BOOL, F64, I64, DType, dtype_of, scalar
 from .source import here
 from .trace import ARRAY, SCALAR, WEAK, Root, Size, Tracer, as_number, current, dim_of, leaked, wrap
 
 _BOOL0, _I640, _F640 = scalar(BOOL), scalar(I64), scalar(F64)
 _CONSTANT = TABLE["constant"]
 PYTHON = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
-_DEFAULT = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(float),
+DEFAULT = {bool: np.dtype(bool), int: np.dtype(np.int64), float: np.dtype(float),
             complex: np.dtype(complex)}  # fmt: skip
 
 
@@ -155,7 +154,7 @@ def weak_type(x: Any) -> Any:
     if x.__class__ is Tracer:
         dtype = x.value.type.dtype
         return PYTHON[dtype.kind] if x.form == WEAK else dtype.np
-    if x.__class__ in _DEFAULT:
+    if x.__class__ in DEFAULT:
         return x.__class__
     return int if x.__class__ is Size else np.asarray(x).dtype
 
@@ -164,7 +163,7 @@ def result_dtype(args: Sequence[Any]) -> np.dtype:
     """`np.result_type` with tracers among the arguments."""
     types = [weak_type(a) for a in args]
     if all(t.__class__ is type for t in types):
-        return np.result_type(*[_DEFAULT[t] for t in types])
+        return np.result_type(*[DEFAULT[t] for t in types])
     return np.result_type(*[t(0) if t.__class__ is type else t for t in types])
 
 
@@ -241,91 +240,6 @@ def spread(root: Root, v: Value, shape: tuple[DimLike, ...]) -> Value:
     return root.b.broadcast(v, shape, tuple(range(lead, len(shape))))
 
 
-# -- elementwise functions ------------------------------------------------------------------------
-
-Build = Callable[..., Value]
-
-
-class Elementwise:
-    """A NumPy ufunc on tracers: `build(b, *values)` makes the ops on values of one shape, already
-    cast to the dtypes of the loop that NumPy would run."""
-
-    __slots__ = ("build", "cache", "name", "nout", "ufunc")
-
-    def __init__(self, ufunc: np.ufunc, build: Build) -> None:
-        self.ufunc = ufunc
-        self.name = ufunc.__name__
-        self.build = build
-        self.nout = ufunc.nout
-        self.cache: dict[Any, tuple[DType, ...]] = {}
-
-    def dtypes(self, args: Sequence[Any]) -> tuple[DType, ...]:
-        """Input dtypes of the loop that NumPy picks for these arguments."""
-        key = tuple([weak_type(a) for a in args])
-        found = self.cache.get(key)
-        if found is None:
-            types: tuple = tuple([_DEFAULT[bool] if t is bool else t for t in key])
-            if all(t.__class__ is type for t in types):
-                types = tuple([_DEFAULT[t] for t in types])
-            try:
-                resolved = self.ufunc.resolve_dtypes((*types, *(None,) * self.nout))
-                found = tuple([dtype_of(d) for d in resolved[: len(args)]])
-            except TypeError as err:
-                if "float16" in str(err):
-                    names = ", ".join(np.dtype(t).name for t in types)
-                    text = f"{self.name} of {names} is float16 in NumPy, which is not supported"
-                    raise DTypeError(at(text + "; use x.astype(float)", here())) from None
-                raise DTypeError(at(str(err), here())) from None
-            self.cache[key] = found
-        return found
-
-    def __call__(self, *args: Any) -> Tracer:
-        return self.apply(find_root(args), args, False)
-
-    def apply(self, root: Root, args: Sequence[Any], operator: bool, dtype: Any = None) -> Tracer:
-        """The result; `operator` where Python numbers give a Python number, as `2 * 3` does."""
-        args = [
-            a if (a.__class__ is Tracer and a.root is root) or a.__class__ in _DEFAULT
-            else lift(a, root)
-            for a in args
-        ]  # fmt: skip
-        kinds = self.dtypes(args) if dtype is None else (dtype_of(dtype),) * len(args)
-        b = root.b
-        shapes = [a.value.type.shape for a in args if a.__class__ is Tracer]
-        shape = (
-            broadcast_shapes(root, shapes, self.name)
-            if len(shapes) > 1
-            else (shapes[0] if shapes else ())
-        )
-        values = []
-        mask, weak = 0, True
-        for a, kind in zip(args, kinds):
-            if a.__class__ is not Tracer:
-                values.append(root.const(_fits(a, kind), tensor(kind, shape)))
-                continue
-            v = a.value
-            mask |= a.mask
-            weak = weak and a.form == WEAK
-            op = v.op
-            if op is not None and op.opdef is _CONSTANT and op.attrs["value"].__class__ in _DEFAULT:
-                values.append(root.const(op.attrs["value"], tensor(kind, shape)))
-                continue
-            if v.type.dtype is not kind:
-                v = b.cast(v, kind)
-            values.append(v if v.type.shape == shape else spread(root, v, shape))
-        out = self.build(b, *values)
-        form = ARRAY if shape else WEAK if weak and operator else SCALAR
-        return wrap(root, out, mask, form)
-
-
-def _fits(x: Any, kind: DType) -> Any:
-    if kind.kind in "iu" and x.__class__ is int:
-        info = np.iinfo(kind.np)
-        if not info.min <= x <= info.max:
-            raise OverflowError(at(f"Python integer {x} out of bounds for {kind.np.name}", here()))
-    return x
-
-
 # -- other builders -------------------------------------------------------------------------------
 
 
@@ -374,12 +288,3 @@ def shape_of(shape: Any) -> tuple[DimLike, ...]:
     if isinstance(shape, np.ndarray):
         shape = shape.tolist()
     return tuple([dim_of(n) for n in shape])
-
-
-def row_builder(row: OpDef) -> Build:
-    """The builder of a ufunc that is one op."""
-
-    def build(b: Builder, *values: Value) -> Value:
-        return b.make(row, values).results[0]
-
-    return build

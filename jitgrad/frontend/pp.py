@@ -139,7 +139,7 @@ def _slices(op: Op, picks: bool) -> str:
     for lo, hi, step, n in zip(op.attrs["starts"], op.attrs["stops"], op.attrs["steps"],
                                op.operands[0].type.shape):  # fmt: skip
         low = "" if lo.__class__ is int and lo == 0 else _bound(lo, n)
-        high = "" if hi is n else _bound(hi, n)
+        high = "" if hi is n else _bound(hi, n, lo)
         if picks:
             parts.append(dim_text(lo) if low or high else ":")
             continue
@@ -149,7 +149,7 @@ def _slices(op: Op, picks: bool) -> str:
     return ", ".join(parts)
 
 
-def _bound(d: Any, n: Any) -> str:
+def _bound(d: Any, n: Any, lo: Any = 0) -> str:
     """A bound of a slice of an axis of size `n`: as the user wrote it, where it was clipped."""
     if d.__class__ is Dim and n.__class__ is Dim:
         base = sum(c for mono, c in n.terms if not mono)
@@ -159,6 +159,9 @@ def _bound(d: Any, n: Any) -> str:
                     return str(k + base)
                 if k.__class__ is int and d is n - minimum(n, k + base):
                     return str(-(k + base))
+                if k.__class__ is int and d is lo + n - minimum(n, k + base):
+                    start = _bound(lo, n)
+                    return str(int(start) - k - base) if start.isdigit() else dim_text(d)
     return dim_text(d)
 
 

@@ -75,7 +75,7 @@ def call_ufunc(ufunc: np.ufunc, inputs: tuple, kwargs: dict[str, Any]) -> Any:
         return found(*inputs)
     out = kwargs.pop("out", None)
     if isinstance(out, tuple):
-        (out,) = out
+        out = next((o for o in out if o is not None), None)
     if out is not None:
         raise TraceError(at(f"{ufunc.__name__}(out=…) cannot write into an array in a trace; "
                             "use its result", here()))  # fmt: skip
@@ -180,20 +180,14 @@ def _rmatmul(self: Tracer, other: Any) -> Any:
     return FUNCTIONS["matmul"](other, self) if _accepts(other) else NotImplemented
 
 
-def _divmod(self: Tracer, other: Any) -> Any:
-    return self // other, self % other
-
-
-def _rdivmod(self: Tracer, other: Any) -> Any:
-    return other // self, other % self
-
-
 def _install_operators() -> None:
     arithmetic: dict[str, tuple[np.ufunc, str]]
     arithmetic = {"add": (np.add, "add"), "sub": (np.subtract, "sub"), "mul": (np.multiply, "mul"),
                   "truediv": (np.true_divide, "div"), "floordiv": (np.floor_divide, ""),
-                  "mod": (np.remainder, ""), "and": (np.bitwise_and, ""),
-                  "or": (np.bitwise_or, ""), "xor": (np.bitwise_xor, "")}  # fmt: skip
+                  "mod": (np.remainder, ""), "divmod": (np.divmod, ""),
+                  "lshift": (np.left_shift, ""), "rshift": (np.right_shift, ""),
+                  "and": (np.bitwise_and, ""), "or": (np.bitwise_or, ""),
+                  "xor": (np.bitwise_xor, "")}  # fmt: skip
     for name, (fn, op) in arithmetic.items():
         row = TABLE[op] if op else None
         setattr(Tracer, f"__{name}__", _binary(fn, row, False))
@@ -213,7 +207,7 @@ def _install_operators() -> None:
         setattr(Tracer, f"__{name}__", _unary(one))
     for name, method in {
         "pow": _power, "rpow": _rpower, "matmul": _matmul, "rmatmul": _rmatmul,
-        "divmod": _divmod, "rdivmod": _rdivmod, "array_ufunc": array_ufunc,
+        "array_ufunc": array_ufunc,
         "array_function": array_function,
     }.items():  # fmt: skip
         setattr(Tracer, f"__{name}__", method)

@@ -68,18 +68,16 @@ def relations(op: Op, branch: bool = False) -> Iterator[Check]:
         if not (x.static and y.static) and x.size is not y.size:
             yield _check(op, x.size, "eq", y.size)
     elif name == "slice":
-        bounds = (op.attrs[k] for k in ("starts", "stops", "steps"))
-        for n, lo, hi, step in zip(op.operands[0].type.shape, *bounds):
-            if hi is n and lo.__class__ is int and lo == 0 and step == 1:
+        bounds = (op.attrs[k] for k in ("starts", "stops"))
+        for n, lo, hi in zip(op.operands[0].type.shape, *bounds):
+            if hi is n and lo.__class__ is int and lo == 0:
                 continue
             if not at_least(n - hi, 0):
                 yield _check(op, n, "ge", hi)
             if not at_least(lo, 0):
                 yield _check(op, lo, "ge", 0)
-            # an extent of 0 cannot be taken back from the step (see the op's transpose)
-            least = lo + 1 if step > 1 else lo
-            if not at_least(hi - least, 0):
-                yield _check(op, hi, "ge", least)
+            if not at_least(hi - lo, 0):
+                yield _check(op, hi, "ge", lo)
     elif name in ("iota", "constant"):
         for d in op.results[0].type.shape:
             if d.__class__ is Dim and not at_least(d, 0):

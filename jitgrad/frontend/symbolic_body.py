@@ -54,7 +54,7 @@ def body_of(results: Sequence[Value], own: Sequence[Value], apart: Sequence[Valu
         ):
             inner.update([id(r) for r in op.results])
             kept.append(op)
-    _sizes(kept, results, own, since, loc)
+    _sizes(ops, own, since, loc)
     consts: dict[int, Value] = {}
     pulled: set[int] = set()
     stack = [*results, *(v for op in kept for v in op.operands)]
@@ -108,7 +108,7 @@ def varies(v: Value) -> bool:
     return any(depends(v, own, since) for own, since in getattr(_building, "steps", ()))
 
 
-def _sizes(ops: Sequence[Op], results: Sequence[Value], own: Sequence[Value], since: int,
+def _sizes(ops: Sequence[Op], own: Sequence[Value], since: int,
            loc: Loc | None) -> None:  # fmt: skip
     """Raise where a size is computed from what changes."""
     for name in sorted(computed_dims(ops)):

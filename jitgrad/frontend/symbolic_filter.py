@@ -59,8 +59,9 @@ def fitted(value: Any, dtype: DType, rank: int, downcast: bool | None = None,
 
 def _array(value: Any, strict: bool) -> np.ndarray:
     if isinstance(value, TensorVariable):
-        raise Misfit("expected an array-like object, but found a variable: maybe you are trying to "
-                     "call a function on a (possibly shared) variable instead of a number?")  # fmt: skip
+        raise Misfit("expected an array-like object, but found a variable: maybe you are trying "
+                     "to call a function on a (possibly shared) variable instead of a "
+                     "number?")  # fmt: skip
     if strict and not isinstance(value, np.ndarray):
         raise Misfit(f"expected an ndarray, got {type(value).__name__}, and strict=True converts "
                      "nothing")  # fmt: skip

@@ -163,12 +163,22 @@ def _slice(b: Builder, s: slice, n: DimLike) -> Item:
         if isinstance(k, (bool, float, np.floating, str)):
             raise TypeError(at(f"a bound of a slice must be an integer, not {k!r}", b.loc))
     if step > 0:  # type: ignore[operator]
-        lo, hi = bounds_of(s, n)
-        return Item(KEEP, lo, hi, step)  # type: ignore[arg-type]
+        return Item(KEEP, *_bounds(s, n), step)  # type: ignore[arg-type]
     # backwards: a slice, forwards, of the axis reversed
     lo = 0 if s.start is None else _mirrored(b, s.start, n)
     hi = n if s.stop is None else _mirrored(b, s.stop, n)
     return Item(KEEP, lo, maximum(lo, hi), -step, True)  # type: ignore[operator]
+
+
+def _bounds(s: slice, n: DimLike) -> tuple[DimLike, DimLike]:
+    """First index and end, clipped; those of `x[1:-1]` in the simplest of their forms."""
+    start = 0 if s.start is None else as_dim(s.start)
+    stop = 0 if s.stop is None else as_dim(s.stop)
+    if start.__class__ is int and start >= 0 and stop.__class__ is int:  # type: ignore[operator]
+        lo = minimum(n, start)  # type: ignore[arg-type]
+        if s.stop is None or stop < 0:  # type: ignore[operator]
+            return lo, lo + n - minimum(n, start - stop)  # type: ignore[operator]
+    return bounds_of(s, n)
 
 
 def _mirrored(b: Builder, k: Any, n: DimLike) -> DimLike:

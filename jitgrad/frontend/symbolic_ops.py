@@ -242,7 +242,7 @@ def on_dims(sign: str, x: Any, y: Any) -> TensorVariable:
     """`//` and `%` of sizes."""
     dims = both_dims(x, y)
     if dims is None:
-        return NotImplemented
+        return binary("floordiv" if sign == "//" else "mod", x, y)
     from .symbolic_shape import dim
 
     return dim((floordiv if sign == "//" else mod)(*dims))

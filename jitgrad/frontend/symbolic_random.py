@@ -15,65 +15,16 @@ import numpy as np
 from .. import config
 from ..errors import ShapeError, at
 from ..ir.build import Builder
-from ..ir.core import Value
 from ..ir.dims import DimLike, product
-from ..ir.types import BOOL, DTYPES, F64, I64, DType, tensor
+from ..ir.types import F64, I64, DType, tensor
 from . import symbolic_math as math
 from . import symbolic_ops as ops
 from . import symbolic_reduce as reductions
-from . import symbolic_shape as shapes
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_shared import SharedVariable
-from .symbolic_sizes import sizes_of
-from .symbolic_type import TensorType, checked_dtype
-from .threefry import U64, counted, next_state
-
-F32 = DTYPES["f32"]
-
-
-def _words(seed: Any, *path: int) -> np.ndarray:
-    """A fresh state from a seed (None: from the system) and the place of a stream."""
-    sequence = np.random.SeedSequence(seed, spawn_key=path)
-    return np.append(sequence.generate_state(2, np.uint64), np.uint64(0))
-
-
-class StreamState(np.ndarray):
-    """The state of one stream, uint64[3], with the methods of `numpy.random.RandomState` for it."""
-
-    def seed(self, seed: Any = None) -> None:
-        """Start anew from a seed."""
-        self[:] = _words(seed)
-
-    def get_state(self) -> np.ndarray:
-        """A copy of the state."""
-        return np.array(self)
-
-    def set_state(self, state: Any) -> None:
-        self[:] = np.asarray(state, np.uint64)
-
-
-class StreamVariable(SharedVariable):
-    """The shared state of a random variable."""
-
-    def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> np.ndarray:
-        return super().get_value(borrow).view(StreamState)
-
-    def set_value(self, new_value: Any, borrow: bool = False) -> None:
-        """Store a state: uint64[3]."""
-        array = np.asarray(new_value)
-        if array.shape != (3,) or array.dtype != np.uint64:
-            raise TypeError(at("the state of a random variable is an array uint64[3], not "
-                               f"{new_value!r:.60}", here()))  # fmt: skip
-        super().set_value(array, borrow)
-
-
-class RandomVariable(TensorVariable):
-    """A draw: `rng` is its state, `update` the pair of the state and the next one."""
-
-    __slots__ = ("rng", "update")
-    rng: StreamVariable
-    update: tuple[StreamVariable, TensorVariable]
+from .symbolic_draw import Draw, RandomVariable, StreamVariable, fitted_to, words
+from .symbolic_sizes import dim, sizes_of
+from .symbolic_type import checked_dtype
 
 
 class RandomStreams:
@@ -108,87 +59,67 @@ class RandomStreams:
         """Start every stream anew, each in its own way, from `seed` (None: from the first one)."""
         entropy = self._entropy if seed is None else seed
         for k, (rng, _) in enumerate(self.state_updates):
-            rng.container.put(_words(entropy, k))
+            rng.container.put(words(entropy, k))
 
-    # -- bits -------------------------------------------------------------------------------------
+    def __getitem__(self, item: StreamVariable) -> np.ndarray:
+        """The state of a stream, `rv.rng`."""
+        return item.get_value(borrow=True)
 
-    def _bits(self, size: DimLike) -> tuple[Builder, Value, Value, Any]:
-        """Two words for each of `size` elements, and what makes a variable of the draw."""
-        b = Builder(here())
-        state = _words(self._entropy, len(self.state_updates))
-        rng = StreamVariable(None, TensorType("uint64", shape=(None,)), state)
-        fixed = b("refine", rng.value, shape=(3,))
-        nxt = wrap(b("refine", next_state(b, fixed), shape=rng.value.type.shape))
-        rng.default_update = nxt
-        self.state_updates.append((rng, nxt))
+    def __setitem__(self, item: StreamVariable, value: Any) -> None:
+        item.set_value(value)
 
-        def drawn(v: TensorVariable) -> RandomVariable:
-            value = v.value
-            if value.op is None or value.op.opdef.name == "constant":
-                value = b("identity", value)
-            out = RandomVariable(value, b.loc)
-            out.rng, out.update = rng, (rng, nxt)
-            return out
-
-        first, second = counted(b, fixed, size)
-        return b, first, second, drawn
+    def _draw(self, *shape: DimLike) -> Draw:
+        state = words(self._entropy, len(self.state_updates))
+        draw = Draw(shape, state)
+        self.state_updates.append(draw.update)
+        return draw
 
     # -- distributions ----------------------------------------------------------------------------
 
     def uniform(self, size: Any = None, low: Any = 0.0, high: Any = 1.0, ndim: int | None = None,
                 dtype: Any = None, nstreams: Any = None) -> RandomVariable:  # fmt: skip
         """Numbers evenly spread over [low, high)."""
-        low, high = as_tensor_variable(low), as_tensor_variable(high)
-        shape, kind = _shape("uniform", size, ndim, low, high), _float(dtype, low, high)
-        b, bits, _, drawn = self._bits(product(shape))
-        u = wrap(b.reshape(_unit(b, bits, kind), shape))
-        low, high = ops.cast(low, kind.np), ops.cast(high, kind.np)
-        return drawn(low + u * (high - low))
+        kind = _float("uniform", dtype, low, high)
+        shape = _shape("uniform", size, ndim, low, high)
+        draw = self._draw(*shape)
+        low, high = draw.fitted(low, kind), draw.fitted(high, kind)
+        return draw.variable(low + draw.unit(kind) * (high - low))
 
     def normal(self, size: Any = None, avg: Any = 0.0, std: Any = 1.0, ndim: int | None = None,
                dtype: Any = None, nstreams: Any = None) -> RandomVariable:  # fmt: skip
-        """Normally distributed numbers (Box and Muller, 1958)."""
-        avg, std = as_tensor_variable(avg), as_tensor_variable(std)
-        shape, kind = _shape("normal", size, ndim, avg, std), _float(dtype, avg, std)
-        b, one, two, drawn = self._bits(product(shape))
-        z = wrap(b.reshape(_normal(b, one, two, kind), shape))
-        return drawn(ops.cast(avg, kind.np) + ops.cast(std, kind.np) * z)
+        """Normally distributed numbers, by the formula of Box and Muller (1958)."""
+        kind = _float("normal", dtype, avg, std)
+        draw = self._draw(*_shape("normal", size, ndim, avg, std))
+        radius = math.sqrt(-2 * math.log(draw.unit(kind, open_=True)))
+        z = radius * math.cos(float(2 * np.pi) * draw.unit(kind, word=1))
+        return draw.variable(draw.fitted(avg, kind) + draw.fitted(std, kind) * z)
 
     def truncated_normal(self, size: Any = None, avg: Any = 0.0, std: Any = 1.0,
                          ndim: int | None = None, dtype: Any = None,
                          nstreams: Any = None) -> RandomVariable:  # fmt: skip
         """Normally distributed numbers within two standard deviations of the mean."""
-        avg, std = as_tensor_variable(avg), as_tensor_variable(std)
-        shape, kind = _shape("truncated_normal", size, ndim, avg, std), _float(dtype, avg, std)
-        b, bits, _, drawn = self._bits(product(shape))
-        u = wrap(b.reshape(_unit(b, bits, F64), shape))
-        z = np.sqrt(2.0) * math.erfinv((2 * u - 1) * float(_ERF_2))
-        z = math.clip(z, -2.0, 2.0)
-        return drawn(ops.cast(avg, kind.np) + ops.cast(std, kind.np) * ops.cast(z, kind.np))
+        kind = _float("truncated_normal", dtype, avg, std)
+        draw = self._draw(*_shape("truncated_normal", size, ndim, avg, std))
+        z = float(np.sqrt(2)) * math.erfinv((2 * draw.unit(F64) - 1) * _ERF_SQRT_2)
+        z = ops.cast(ops.clip(z, -2.0, 2.0), kind.np)
+        return draw.variable(draw.fitted(avg, kind) + draw.fitted(std, kind) * z)
 
     def binomial(self, size: Any = None, n: Any = 1, p: Any = 0.5, ndim: int | None = None,
-                 dtype: Any = "int64", nstreams: Any = None, prob: Any = None) -> RandomVariable:  # fmt: skip
-        """How many of `n` trials succeed, each with probability `p`; `n` draws an element."""
-        p = as_tensor_variable(p if prob is None else prob)
-        n = as_tensor_variable(n)
+                 dtype: Any = "int64", nstreams: Any = None,
+                 prob: Any = None) -> RandomVariable:  # fmt: skip
+        """How many of `n` trials succeed, each with probability `p`: `n` draws an element."""
+        p = p if prob is None else prob
         shape = _shape("binomial", size, ndim, n, p)
-        if n.ndim == 0:
-            trials: Any = n
-        else:
-            trials = reductions.max(n)
-        u, drawn = self._trials(shape, trials)
-        hit = u < _last(ops.cast(p, "float64"), len(shape))
+        n = as_tensor_variable(n)
+        most = reductions.max(n) if n.ndim else n
+        draw = self._draw(*shape, *sizes_of("binomial: n", (most,)))
+        hit = draw.unit(F64) < fitted_to("binomial", p, shape, F64).dimshuffle(
+            *range(len(shape)), "x"
+        )
         if n.ndim:
-            turn = wrap(_along(u, len(shape)))
-            hit = hit & (turn < _last(ops.cast(n, "int64"), len(shape)))
-        return drawn(ops.cast(reductions.sum(ops.cast(hit, "int64"), axis=-1), dtype))
-
-    def _trials(self, shape: tuple[DimLike, ...], n: Any) -> tuple[TensorVariable, Any]:
-        """`n` uniform numbers for each element, along a last axis."""
-        (count,) = sizes_of("n", (n,))
-        full = (*shape, count)
-        b, bits, _, drawn = self._bits(product(full))
-        return wrap(b.reshape(_unit(b, bits, F64), full)), drawn
+            limit = fitted_to("binomial", n, shape, I64).dimshuffle(*range(len(shape)), "x")
+            hit = hit & (draw.places() < limit)
+        return draw.variable(ops.cast(reductions.sum(ops.cast(hit, "int64"), axis=-1), dtype))
 
     def integers(self, low: Any, high: Any = None, size: Any = None, ndim: int | None = None,
                  dtype: Any = "int64") -> RandomVariable:  # fmt: skip
@@ -197,73 +128,63 @@ class RandomStreams:
         return self.random_integers(size, low, as_tensor_variable(high) - 1, ndim, dtype)
 
     def random_integers(self, size: Any = None, low: Any = 0, high: Any = 1,
-                        ndim: int | None = None, dtype: Any = "int64") -> RandomVariable:  # fmt: skip
-        """Integers from `low` to `high`, both among them.
+                        ndim: int | None = None,
+                        dtype: Any = "int64") -> RandomVariable:  # fmt: skip
+        """Integers from `low` to `high`, both among them; `low` where `high` is below it.
 
-        Of r of them each has a probability that differs from 1/r by 2**-64 at most.
+        Of r integers each has a probability that differs from 1/r by 2**-64 at most.
         """
-        low, high = as_tensor_variable(low), as_tensor_variable(high)
-        for v in (low, high):
+        for v in map(as_tensor_variable, (low, high)):
             if v.value.type.dtype.kind not in "biu":
-                raise TypeError(at(f"random_integers takes integers, not {v.type}", here()))
-        shape = _shape("random_integers", size, ndim, low, high)
-        b, bits, _, drawn = self._bits(product(shape))
-        low, high = ops.cast(low, "int64"), ops.cast(high, "int64")
-        many = ops.cast(high - low, "uint64") + np.uint64(1)  # 0: all of them
-        x = wrap(b.reshape(bits, shape))
-        x = ops.switch(math.eq(many, 0), x, x % math.maximum(many, np.uint64(1)))
-        return drawn(ops.cast(low + ops.cast(x, "int64"), dtype))
+                raise TypeError(
+                    at(f"random_integers takes integers, not {v!r} of {v.type}", here())
+                )
+        draw = self._draw(*_shape("random_integers", size, ndim, low, high))
+        low, high = draw.fitted(low, I64), draw.fitted(high, I64)
+        last = ops.switch(high >= low, ops.cast(high, "uint64") - ops.cast(low, "uint64"), _ZERO)
+        count = last + _ONE  # 0 stands for 2**64
+        x = draw.bits()
+        x = ops.switch(math.eq(count, _ZERO), x, ops.elemwise("mod", x, math.maximum(count, _ONE)))
+        return draw.variable(ops.cast(low + ops.cast(x, "int64"), dtype))
 
     def choice(self, size: Any = (), a: Any = 2, replace: bool = True, p: Any = None,
-               ndim: int | None = None, dtype: Any = "int64", nstreams: Any = None,
-               **more: Any) -> RandomVariable:  # fmt: skip
+               ndim: int | None = None, dtype: Any = "int64",
+               nstreams: Any = None) -> RandomVariable:  # fmt: skip
         """Elements of the vector `a`, or of the integers below `a`, with probabilities `p`.
 
-        `replace=False` draws no element twice: `a` must have as many as are drawn.
+        `replace=False` draws no element twice.
+
+        Raises `ValueError` for more draws without replacement than elements.
         """
         a = as_tensor_variable(a)
         if a.ndim > 1:
             raise ValueError(at(f"choice: a is an integer or a vector, not {a.type}", here()))
-        shape = () if size is None else sizes_of("choice", size)
-        if ndim is not None and ndim != len(shape):
-            raise ValueError(at(f"choice: ndim is {ndim}, but size has {len(shape)}", here()))
-        (n,) = (a.value.type.shape[0],) if a.ndim else sizes_of("choice", (a,))
+        shape = _shape("choice", size if size is not None else (), ndim)
+        n = a.value.type.shape[0] if a.ndim else sizes_of("choice: a", (a,))[0]
+        count = product(shape)
         if not replace:
-            index, drawn = self._order((), n, p)
+            if n.__class__ is int and count.__class__ is int and count > n:
+                raise ValueError(at("Cannot take a larger sample than population when "
+                                    f"replace=False: {count} of {n}", here()))  # fmt: skip
+            draw = self._draw(n)
+            order = draw.order(p)
             b = Builder(here())
-            b_index = b("slice", index.value, starts=(0,), stops=(product(shape),), steps=(1,))
-            index = wrap(b.reshape(b_index, shape))
+            first = b("slice", order.value, starts=(0,), stops=(count,), steps=(1,))
+            index = wrap(b.reshape(first, shape))
         elif p is None:
-            many = shapes.dim(n)
-            out = self.random_integers(shape, 0, many - 1)
-            index, drawn = out, _as_draw(out)
+            draw = self._draw(*shape)
+            index = ops.cast(ops.elemwise("mod", draw.bits(), ops.cast(dim(n), "uint64")), "int64")
         else:
-            b, bits, _, drawn = self._bits(product(shape))
-            u = wrap(b.reshape(_unit(b, bits, F64), (*shape, 1)))
-            sums = reductions.cumsum(ops.cast(_probabilities(p, "choice"), "float64"))
-            count = reductions.sum(ops.cast(u * sums[-1] >= sums, "int64"), axis=-1)
-            index = math.minimum(count, shapes.dim(n) - 1)
-        return drawn(a[index] if a.ndim else ops.cast(index, dtype))
+            draw = self._draw(*shape)
+            index = draw.outcome(_weights("choice", p, n))
+        return draw.variable(a[index] if a.ndim else ops.cast(index, dtype))
 
     def permutation(self, size: Any = None, n: Any = 1, ndim: int | None = None,
                     dtype: Any = "int64") -> RandomVariable:  # fmt: skip
         """Permutations of the integers below `n`, along a last axis behind those of `size`."""
-        shape = () if size is None else sizes_of("permutation", size)
-        (count,) = sizes_of("permutation", (n,))
-        order, drawn = self._order(shape, count, None)
-        return drawn(ops.cast(order, dtype))
-
-    def _order(self, shape: tuple[DimLike, ...], n: DimLike, p: Any) -> tuple[TensorVariable, Any]:
-        """Orders of `n` things along a last axis; those of large `p` tend to come first."""
-        full = (*shape, n)
-        b, bits, _, drawn = self._bits(product(full))
-        if p is None:
-            keys = b.reshape(b("shr", bits, b.const(1, bits.type)), full)
-            return wrap(b("argsort", b.cast(keys, I64), axis=len(shape))), drawn
-        # an exponential variable over the weight (Efraimidis and Spirakis, 2006)
-        u = wrap(b.reshape(_unit(b, bits, F64, open_=True), full))
-        race = -math.log(u) / ops.cast(_probabilities(p, "choice"), "float64")
-        return wrap(b("argsort", race.value, axis=len(shape))), drawn
+        shape = _shape("permutation", size if size is not None else (), ndim)
+        draw = self._draw(*shape, *sizes_of("permutation: n", (n,)))
+        return draw.variable(ops.cast(draw.order(None), dtype))
 
     def shuffle_row_elements(self, input: Any) -> RandomVariable:
         """`input` with the elements of each row, along the last axis, in another order each."""
@@ -271,45 +192,41 @@ class RandomStreams:
         if not x.ndim:
             raise ShapeError(at("shuffle_row_elements takes a tensor with rows, not a scalar",
                                 here()))  # fmt: skip
-        *lead, n = x.value.type.shape
-        order, drawn = self._order(tuple(lead), n, None)
-        return drawn(wrap(Builder(here())("take_along", x.value, order.value, axis=x.ndim - 1)))
+        draw = self._draw(*x.value.type.shape)
+        order = draw.order(None)
+        return draw.variable(wrap(Builder(here())("take_along", x.value, order.value,
+                                                  axis=x.ndim - 1)))  # fmt: skip
 
     def multinomial(self, size: Any = None, n: Any = 1, pvals: Any = (0.5, 0.5),
                     ndim: int | None = None, dtype: Any = "int64",
                     nstreams: Any = None) -> RandomVariable:  # fmt: skip
         """How often each of k outcomes comes in `n` trials: a vector of k counts for each element
         of `size`, or for each row of `pvals`."""
-        p = _probabilities(pvals, "multinomial")
+        p = as_tensor_variable(pvals)
+        if not p.ndim:
+            raise ShapeError(
+                at("multinomial takes a vector or rows of pvals, not a scalar", here())
+            )
         *lead, k = p.value.type.shape
-        shape = tuple(lead) if size is None else sizes_of("multinomial", size)
-        if ndim is not None and ndim != len(shape):
-            raise ValueError(at(f"multinomial: ndim is {ndim}, but size has {len(shape)}", here()))
-        u, drawn = self._trials(shape, n)
-        u = u.dimshuffle(*range(len(shape) + 1), "x")
-        sums = reductions.cumsum(ops.cast(p, "float64"), axis=-1)
-        sums = sums.dimshuffle(*range(len(lead)), "x", len(lead))
-        below = reductions.sum(ops.cast(u >= sums, "int64"), axis=-2)  # trials beyond each outcome
-        b = Builder(here())
-        place = b("iota", type=tensor(I64, below.value.type.shape), axis=below.ndim - 1)
-        last = wrap(b("eq", place, ops.elemwise("add", wrap(b.zeros(place.type)),
-                                                shapes.dim(k) - 1).value))  # fmt: skip
-        beyond = ops.switch(last, 0, below)  # whatever the rounding of the sums
-        before = shapes.concatenate([
-            ops.cast(shapes.full_of(b, below, n), "int64"), beyond[..., :-1]], axis=-1)  # fmt: skip
-        return drawn(ops.cast(before - beyond, dtype))
+        shape = tuple(lead) if size is None else _shape("multinomial", size, ndim)
+        draw = self._draw(*shape, *sizes_of("multinomial: n", (n,)))
+        p = fitted_to("multinomial", p, (*shape, k), F64)
+        which = draw.outcome(p.dimshuffle(*range(len(shape)), "x", len(shape)))
+        each = which.dimshuffle(*range(len(shape) + 1), "x")
+        places = wrap(Builder(here())("iota", type=tensor(I64, (k,)), axis=0))
+        counts = reductions.sum(ops.cast(math.eq(each, places), "int64"), axis=-2)
+        return draw.variable(ops.cast(counts, dtype))
 
     def multinomial_wo_replacement(self, size: Any = None, n: Any = 1, pvals: Any = None,
                                    ndim: int | None = None, dtype: Any = "int64",
                                    nstreams: Any = None) -> RandomVariable:  # fmt: skip
-        """`n` different outcomes for each row of `pvals`: their indices."""
+        """The indices of `n` different outcomes for each row of `pvals`."""
         if size is not None or pvals is None:
             raise ValueError(at("multinomial_wo_replacement takes rows of pvals, and no size",
                                 here()))  # fmt: skip
-        p = _probabilities(pvals, "multinomial_wo_replacement")
-        *lead, k = p.value.type.shape
-        order, drawn = self._order(tuple(lead), k, p)
-        return drawn(ops.cast(order[..., :n], dtype))
+        p = as_tensor_variable(pvals)
+        draw = self._draw(*p.value.type.shape)
+        return draw.variable(ops.cast(draw.order(p)[..., :n], dtype))
 
 
 class MRG_RandomStreams(RandomStreams):
@@ -319,20 +236,52 @@ class MRG_RandomStreams(RandomStreams):
         super().__init__(seed)
 
 
-_ERF_2 = 0.9544997361036416  # erf(sqrt(2)): the mass within two standard deviations
+_ERF_SQRT_2 = 0.9544997361036416  # the mass of a normal distribution within two deviations
+_ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 
-def _unit(b: Builder, bits: Value, kind: DType, open_: bool = False) -> Value:
-    """Numbers in [0, 1) of the upper bits; in (0, 1] if `open_`."""
-    keep = 24 if kind is F32 else 53
-    top = b("shr", bits, b.const(64 - keep, bits.type))
-    if open_:
-        top = b.add(top, b.const(1, top.type))
-    x = b.cast(b.cast(top, I64), kind)
-    return b.mul(x, b.const(2.0**-keep, x.type))
+def _weights(what: str, p: Any, n: DimLike) -> TensorVariable:
+    p = as_tensor_variable(p)
+    if p.ndim != 1:
+        raise ValueError(at(f"{what}: p is a vector of probabilities, not {p.type}", here()))
+    return fitted_to(what, p, (n,), F64)
 
 
-def _normal(b: Builder, one: Value, two: Value, kind: DType) -> Value:
-    u, v = _unit(b, one, kind, open_=True), _unit(b, two, kind)
-    radius = b("sqrt", b.mul(b("log", u), b.const(-2.0, u.type)))
-    return b.mul(radius, b("cos", b.mul(v, b.const(2 * np.pi, v.type))))
+def _float(what: str, dtype: Any, *parameters: Any) -> DType:
+    """The dtype of a draw: what is asked for, else floatX or wider, as the parameters are."""
+    if dtype is None:
+        given = [as_tensor_variable(p).dtype for p in parameters if not ops.is_number(p)]
+        dtype = np.result_type(config.floatX, *given)
+    kind = checked_dtype(dtype)
+    if kind.kind != "f":
+        raise TypeError(at(f"{what} draws floats, not {kind.np}", here()))
+    return kind
+
+
+def _shape(what: str, size: Any, ndim: int | None, *parameters: Any) -> tuple[DimLike, ...]:
+    """The sizes of a draw: `size`, with -1 for those of the parameters; None: the parameters'."""
+    given = [as_tensor_variable(p) for p in parameters]
+    if size is None:
+        shape: tuple[DimLike, ...] = ()
+        if given:
+            values = ops.broadcast(Builder(here()), what, [g.value for g in given])
+            shape = values[0].type.shape
+    else:
+        if isinstance(size, (tuple, list)) and any(ops.is_number(s) and s == -1 for s in size):
+            size = [_size_of(what, given, k - len(size)) if ops.is_number(s) and s == -1 else s
+                    for k, s in enumerate(size)]  # fmt: skip
+        shape = sizes_of(what, size)
+    if any(d.__class__ is int and d < 0 for d in shape):
+        raise ValueError(at(f"{what}: negative dimensions are not allowed: {shape}", here()))
+    if ndim is not None and ndim != len(shape):
+        raise ValueError(at(f"{what}: ndim should be equal to len(size), but ndim = {ndim}, "
+                            f"len(size) = {len(shape)}", here()))  # fmt: skip
+    return shape
+
+
+def _size_of(what: str, given: Sequence[TensorVariable], axis: int) -> TensorVariable:
+    """The size of the parameters along an axis, counted from the end."""
+    sizes = [g.value.type.shape[axis] for g in given if g.ndim >= -axis]
+    if not sizes:
+        raise ValueError(at(f"{what}: a size of -1 must overlap with a parameter's", here()))
+    return dim(next((d for d in sizes if d.__class__ is not int or d != 1), 1))

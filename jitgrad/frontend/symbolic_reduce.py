@@ -214,10 +214,7 @@ def argmax(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
 
 def argmin(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The first index of the smallest, as `argmax`."""
-    x = as_tensor_variable(x)
-    # order reversed without overflow: not for ints (bools too), minus for floats
-    turned = -x if x.value.type.dtype.is_float else ~x
-    return _arg("argmax", turned, axis, keepdims)
+    return _arg("argmin", x, axis, keepdims)
 
 
 def max_and_argmax(a: Any, axis: Any = None, keepdims: bool = False) -> list[TensorVariable]:

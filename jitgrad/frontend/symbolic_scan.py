@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import Loc, MissingInputError, at
 from ..ir.build import Builder
 from ..ir.core import Value
-from ..ir.dims import DimLike, maximum
+from ..ir.dims import DimLike, maximum, minimum
 from .pp import short
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable
@@ -142,8 +142,12 @@ def state_of(item: Any, k: int, title: str, loc: Loc | None) -> tuple[State | No
         at_ = depth - j
         row = b("slice", v, starts=(at_, *(0 for _ in rest)), stops=(at_ + 1, *rest),
                 steps=(1,) * v.type.rank)  # fmt: skip
-        notes[row] = Note("scan", (ref(v),), error=IndexError,
-                          text=f"{title}: {what} has too few values for the taps {taps}")
+        notes[row] = Note(
+            "scan",
+            (ref(v),),
+            error=IndexError,
+            text=f"{title}: {what} has too few values for the taps {taps}",
+        )
         firsts.append(b.reshape(row, rest))
     slots = [Value(firsts[0].type, name=_name(v, -j)) for j in range(1, depth + 1)]
     return State(what, firsts, slots), taps
@@ -156,17 +160,20 @@ def seen(state: State | None, taps: list[int]) -> list[Value]:
 def stacked(s: Sequence_, steps: DimLike, back: bool, title: str, loc: Loc | None) -> Value:
     """What the steps read of one tap, in the order of the steps."""
     v = s.value
-    n, rest = v.type.shape[0], v.type.shape[1:]
-    lo: DimLike = s.first
-    if back:
-        lo = lo + s.usable - steps
-    hi = lo + steps
     b = Builder(loc)
-    if not (lo.__class__ is int and lo == 0 and (hi is n or hi == n)):
-        v = b("slice", v, starts=(lo, *(0 for _ in rest)), stops=(hi, *rest),
-              steps=(1,) * v.type.rank)  # fmt: skip
-        notes[v] = Note("scan", (ref(s.value),), text=f"{title}: a sequence is shorter than the "
-                        "required number of steps")  # fmt: skip
+
+    def part(lo: DimLike, n: DimLike) -> Value:
+        rest = v.type.shape[1:]
+        if lo.__class__ is int and lo == 0 and (n is v.type.shape[0] or n == v.type.shape[0]):
+            return v
+        out = b("slice", v, starts=(lo, *(0 for _ in rest)), stops=(lo + n, *rest),
+                steps=(1,) * v.type.rank)  # fmt: skip
+        notes[out] = Note("scan", (ref(s.value),), text=f"{title}: a sequence is shorter than the "
+                          "required number of steps")  # fmt: skip
+        return out
+
+    v = part(minimum(s.first, v.type.shape[0]), s.usable)
+    v = part(s.usable - steps if back else 0, steps)
     return b("reverse", v, axes=(0,)) if back else v
 
 

@@ -56,10 +56,10 @@ class Container:
         t = self.type
         try:
             array = fitted(value, t._dtype, t.ndim, self.allow_downcast, self.strict)
-            for axis, one in enumerate(t.broadcastable):
-                if one and array.shape[axis] != 1:
-                    raise Misfit(f"axis {axis} is broadcastable: its size is 1, not "
-                                 f"{array.shape[axis]}")  # fmt: skip
+            for axis, size in enumerate(t.shape):
+                if size is not None and array.shape[axis] != size:
+                    what = "is broadcastable: its size is 1" if size == 1 else f"has size {size}"
+                    raise Misfit(f"axis {axis} {what}, not {array.shape[axis]}")
         except Misfit as err:
             name = f'"{self.name}"' if self.name else "without a name"
             raise TypeError(at(f"Container {name} of {t}: {err}", here())) from None
@@ -74,16 +74,16 @@ class Container:
 
     def __reduce__(self) -> Any:
         t = self.type
-        return _container, (t.dtype, t.broadcastable, self.name, self.strict, self.allow_downcast,
+        return _container, (t.dtype, t.shape, self.name, self.strict, self.allow_downcast,
                             self.data)  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<{self.data!r}>"
 
 
-def _container(dtype: str, pattern: Sequence[bool], name: str | None, strict: bool,
+def _container(dtype: str, shape: Sequence[int | None], name: str | None, strict: bool,
                allow_downcast: bool | None, data: Any) -> Container:  # fmt: skip
-    made = Container(TensorType(dtype, pattern), name, strict, allow_downcast)
+    made = Container(TensorType(dtype, shape=shape), name, strict, allow_downcast)
     made.data = data
     return made
 
@@ -92,10 +92,13 @@ class SharedValue(Value):
     """The value of a shared variable in the graph; it knows its variable."""
 
     __slots__ = ("number", "variable")
+    variable: SharedVariable
 
     def __init__(self, type: TensorType, name: str) -> None:
         self.number = next(_count)
-        shape = [1 if b else symbol(f"s{self.number}_{i}") for i, b in enumerate(type.broadcastable)]
+        shape = [
+            symbol(f"s{self.number}_{i}") if n is None else n for i, n in enumerate(type.shape)
+        ]
         super().__init__(ir.tensor(type._dtype, tuple(shape)), name=name)
         for axis, d in enumerate(shape):
             if d.__class__ is Dim:
@@ -122,11 +125,21 @@ class SharedVariable(TensorVariable):
         super().__init__(SharedValue(type, name or ""), loc if loc is not None else here())
         self.value.variable = self  # the graph keeps the variable alive, as it does the value
         _around.pop(self.value, None)
-        self.default_update: Any = None
+        self._default_update: Any = None
         if container is None:
             container = Container(type, name, strict, allow_downcast)
             container.put(value, borrow)
         self.container = container
+
+    @property
+    def default_update(self) -> Any:
+        return self._default_update
+
+    @default_update.setter
+    def default_update(self, update: Any) -> None:
+        self._default_update = update
+        if isinstance(update, TensorVariable):  # the graph leads to it from its own operands: a
+            _around.pop(update.value, None)  # table that held it would hold it for good
 
     def get_value(self, borrow: bool = False, return_internal_type: bool = False) -> np.ndarray:
         """A copy of the value; with `borrow`, the array itself.
@@ -141,7 +154,7 @@ class SharedVariable(TensorVariable):
         return data if borrow else data.copy()
 
     def set_value(self, new_value: Any, borrow: bool = False) -> None:
-        """Store a copy of `new_value`; with `borrow`, the array itself where it is one of the dtype.
+        """Store a copy of `new_value`; with `borrow`, the array itself if it is one of the dtype.
 
         Raises `TypeError` for another number of dims, for a dtype that loses precision or kind, and
         for a size other than 1 on a broadcastable axis.
@@ -165,7 +178,8 @@ class SharedVariable(TensorVariable):
 
     def around(self, container: Container) -> SharedVariable:
         """A variable like this one with another container."""
-        return SharedVariable(self.name, self.type, container=container, loc=self.loc)
+        kind = type(self)
+        return kind(self.name, self.type, container=container, loc=self.loc)
 
     # a copy of the object is another variable: `copy` of a variable is an expression
 
@@ -197,7 +211,8 @@ def _variable(name: str | None, container: Container) -> SharedVariable:
 
 def shared(value: Any, name: str | None = None, strict: bool = False,
            allow_downcast: bool | None = None, borrow: bool = False,
-           broadcastable: Sequence[bool] | None = None, target: str = "cpu") -> SharedVariable:  # fmt: skip
+           broadcastable: Sequence[bool] | None = None,
+           target: str = "cpu") -> SharedVariable:  # fmt: skip
     """A variable that holds `value`: an array, a NumPy scalar or a Python number.
 
     strict          `set_value` converts nothing: TypeError for what is no array of the dtype
@@ -219,7 +234,7 @@ def shared(value: Any, name: str | None = None, strict: bool = False,
         raise TypeError(at("Shared variable constructor needs numeric values and not symbolic "
                            "variables.", loc))  # fmt: skip
     if not isinstance(value, (np.ndarray, np.generic, int, float, complex)):
-        hint = (", or np.array of it" if isinstance(value, (list, tuple)) else "")
+        hint = ", or np.array of it" if isinstance(value, (list, tuple)) else ""
         raise TypeError(at(f"No suitable SharedVariable constructor could be found: shared takes "
                            f"arrays and numbers, not {value!r:.60} of type "
                            f"{type(value).__name__}{hint}", loc))  # fmt: skip
@@ -256,7 +271,7 @@ def shared_values(roots: Iterable[Value], stops: Sequence[Value]) -> list[Shared
     given = {id(v) for v in stops}
     met = reach(roots, stops).values.values()
     found = [v for v in met if v.__class__ is SharedValue and id(v) not in given]
-    return sorted(found, key=lambda v: v.number)  # type: ignore[attr-defined]
+    return sorted(found, key=lambda v: v.number)
 
 
 __all__ = ["Container", "SharedValue", "SharedVariable", "TensorSharedVariable", "shared"]

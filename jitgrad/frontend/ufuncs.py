@@ -8,15 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import DTypeError, at
+from ..errors import at
 from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.ops import TABLE
-from ..ir.types import BOOL, F64, tensor
-from .ops import Build, Elementwise, nonzero, row_builder
+from ..ir.types import BOOL, DTYPES, F64, tensor
+from .elementwise import Build, Comparison, Elementwise, row_builder
+from .ops import nonzero
 from .source import here
 
 UFUNCS: dict[np.ufunc, Elementwise] = {}
+CLIP: np.ufunc = np._core.umath.clip  # type: ignore[attr-defined]  # what np.clip calls
 
 
 def _simple(*names: str) -> None:
@@ -26,10 +28,28 @@ def _simple(*names: str) -> None:
         UFUNCS[fn] = Elementwise(fn, row_builder(TABLE[op or ufunc]))
 
 
-_simple("subtract:sub", "true_divide:div", "negative:neg", "sign", "maximum", "minimum", "exp",
-        "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "logaddexp", "equal:eq",
-        "not_equal:ne", "less:lt", "less_equal:le", "greater:gt", "greater_equal:ge",
-        "bitwise_and:and", "bitwise_or:or", "bitwise_xor:xor", "invert:not")  # fmt: skip
+_simple("subtract:sub", "true_divide:div", "negative:neg", "sign", "maximum", "minimum", "fmax",
+        "fmin", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "logaddexp",
+        "bitwise_and:and", "bitwise_or:or", "bitwise_xor:xor", "invert:not", "left_shift:shl",
+        "right_shift:shr", "bitwise_count", "gcd", "lcm", "floor_divide:floordiv",
+        "remainder:mod", "fmod", "rint", "copysign", "signbit", "nextafter", "spacing",
+        "heaviside")  # fmt: skip
+UFUNCS[CLIP] = Elementwise(CLIP, row_builder(TABLE["clip"]))
+
+
+def _comparison(fn: np.ufunc, op: str) -> None:
+    def build(b: Builder, x: Value, y: Value) -> Value:
+        if x.type.dtype is y.type.dtype:
+            return b(op, x, y)
+        # i64 and u64, which no common dtype holds: a negative number is below all of the other
+        swap = x.type.dtype.kind == "u"
+        signed, other = (y, x) if swap else (x, y)
+        wrapped = b.cast(signed, other.type.dtype)
+        plain = b(op, other, wrapped) if swap else b(op, wrapped, other)
+        below = _all(b, bool(fn(0, -1) if swap else fn(-1, 0)), signed)
+        return b.select(b("lt", signed, _c(b, 0, signed)), below, plain)
+
+    UFUNCS[fn] = Comparison(fn, build)
 
 
 def ufunc(*fns: np.ufunc) -> Callable[[Build], Build]:
@@ -53,6 +73,15 @@ def _isbool(v: Value) -> bool:
 
 def _isint(v: Value) -> bool:
     return v.type.dtype.kind in "iub"
+
+
+def _all(b: Builder, value: bool, x: Value) -> Value:
+    return b.const(value, tensor(BOOL, x.type.shape))
+
+
+for _fn, _op in ((np.equal, "eq"), (np.not_equal, "ne"), (np.less, "lt"), (np.less_equal, "le"),
+                 (np.greater, "gt"), (np.greater_equal, "ge")):  # fmt: skip
+    _comparison(_fn, _op)
 
 
 @ufunc(np.add)
@@ -82,41 +111,22 @@ def _square(b: Builder, x: Value) -> Value:
 
 @ufunc(np.reciprocal)
 def _reciprocal(b: Builder, x: Value) -> Value:
-    if _isint(x):
-        if x.type.dtype.kind != "i":
-            return b("cast", b("eq", x, _c(b, 1, x)), dtype=x.type.dtype)
-        unit = b("le", b("abs", x), _c(b, 1, x))  # 1/x without its fraction; 1/0 is undefined
-        return b.select(unit, x, _c(b, 0, x))
-    return b("div", _c(b, 1, x), x)
+    if not _isint(x):
+        return b("div", _c(b, 1, x), x)
+    wide = b.cast(x, F64)  # NumPy's way: 1/x without its fraction, and what a cast makes of 1/0
+    return b.cast(b("div", _c(b, 1, wide), wide), x.type.dtype)
 
 
-@ufunc(np.floor)
-def _floor(b: Builder, x: Value) -> Value:
-    return x if _isint(x) else b("floor", x)
+def _rounding(name: str) -> None:
+    def build(b: Builder, x: Value) -> Value:
+        return x if _isint(x) else b(name, x)
+
+    fn = getattr(np, name)
+    UFUNCS[fn] = Elementwise(fn, build)
 
 
-@ufunc(np.ceil)
-def _ceil(b: Builder, x: Value) -> Value:
-    return x if _isint(x) else b("neg", b("floor", b("neg", x)))
-
-
-@ufunc(np.trunc)
-def _trunc(b: Builder, x: Value) -> Value:
-    if _isint(x):
-        return x
-    return b.select(b("lt", x, _c(b, 0, x)), _ceil(b, x), b("floor", x))
-
-
-@ufunc(np.rint)
-def _rint(b: Builder, x: Value) -> Value:
-    # adding and taking away 2**52 rounds to even; the derivative is 0
-    x = b("stop_gradient", x)
-    big = _c(b, 2.0**52 if x.type.dtype is F64 else 2.0**23, x)
-    zero, size = _c(b, 0, x), b("abs", x)
-    near = b("sub", b.add(size, big), big)
-    near = b.select(b("lt", x, zero), b("neg", near), near)
-    exact = b("or", b("not", b("lt", size, big)), b("eq", x, zero))
-    return b.select(exact, x, near)
+for _name in ("floor", "ceil", "trunc"):
+    _rounding(_name)
 
 
 @ufunc(np.power, np.float_power)
@@ -127,10 +137,13 @@ def _power(b: Builder, x: Value, y: Value) -> Value:
     if not _isint(x):
         return b("pow", x, y)
     if exponent.__class__ is not int:
-        raise DTypeError(at("an integer to the power of a traced integer is not supported; "
-                            "make one of them a float", here()))  # fmt: skip
+        if y.type.dtype.kind == "i":
+            y = b("nonnegative", y)
+        return b("ipow", x, y)
     if exponent < 0:
         raise ValueError(at("Integers to negative integer powers are not allowed.", here()))
+    if exponent >= 64:
+        return b("ipow", x, y)
     out, base = None, x
     while exponent:
         if exponent & 1:
@@ -141,74 +154,27 @@ def _power(b: Builder, x: Value, y: Value) -> Value:
     return _c(b, 1, x) if out is None else out
 
 
-@ufunc(np.floor_divide)
-def _floor_divide(b: Builder, x: Value, y: Value) -> Value:
-    return _divmod(b, x, y)[0]
+# -- two results ----------------------------------------------------------------------------------
 
 
-@ufunc(np.remainder)
-def _remainder(b: Builder, x: Value, y: Value) -> Value:
-    return _divmod(b, x, y)[1]
-
-
+@ufunc(np.divmod)
 def _divmod(b: Builder, x: Value, y: Value) -> tuple[Value, Value]:
-    if not _isint(x):
-        return _float_divmod(b, x, y)
-    # the quotient by float64, twice, the second time of the exact rest: at most one off then
-    wide = tensor(F64, x.type.shape)
-    zero, one = _c(b, 0, x), _c(b, 1, x)
-    safe = b.select(b("eq", y, zero), one, y)
-    yf = b.cast(safe, F64)
-
-    def part(v: Value) -> Value:
-        q = b("floor", b("div", b.cast(v, F64), yf))
-        limit = b.const(2.0**62, wide)
-        return b.cast(b("minimum", b("maximum", q, b("neg", limit)), limit), x.type.dtype)
-
-    q = part(x)
-    q = b.add(q, part(b("sub", x, b.mul(q, safe))))
-    rest = b("sub", x, b.mul(q, safe))
-    below = b("and", b("ne", rest, zero), b("ne", b("lt", rest, zero), b("lt", safe, zero)))
-    q, rest = b.select(below, b("sub", q, one), q), b.select(below, b.add(rest, safe), rest)
-    over = b("ge", b("abs", rest), b("abs", safe))
-    q, rest = b.select(over, b.add(q, one), q), b.select(over, b("sub", rest, safe), rest)
-    none = b("eq", y, zero)
-    return b.select(none, zero, q), b.select(none, zero, rest)
+    return b("floordiv", x, y), b("mod", x, y)
 
 
-def _float_divmod(b: Builder, x: Value, y: Value) -> tuple[Value, Value]:
-    # x - q*y with the rounding error of q*y taken back (Dekker 1971): exact while q < 2**52; the
-    # quotient is a constant for derivatives, so that d(x % y) = dx - q dy
-    q = b("floor", b("div", b("stop_gradient", x), b("stop_gradient", y)))
-    split = _c(b, 2.0**27 + 1 if x.type.dtype is F64 else 2.0**12 + 1, x)
+@ufunc(np.modf)
+def _modf(b: Builder, x: Value) -> tuple[Value, Value]:
+    return b("frac", x), b("trunc", x)
 
-    def halves(v: Value) -> tuple[Value, Value]:
-        c = b.mul(split, v)
-        high = b("sub", c, b("sub", c, v))
-        return high, b("sub", v, high)
 
-    flat = b("stop_gradient", y)
-    product = b.mul(q, flat)
-    (qh, ql), (yh, yl) = halves(q), halves(flat)
-    error = b.add(b.add(b.add(b("sub", b.mul(qh, yh), product), b.mul(qh, yl)), b.mul(ql, yh)),
-                  b.mul(ql, yl))  # fmt: skip
-    zero = _c(b, 0, x)
-    rest = b("sub", b("sub", x, b.mul(q, y)), error)
-    wrong = b("and", b("ne", rest, zero), b("ne", b("lt", rest, zero), b("lt", y, zero)))
-    q, rest = b.select(wrong, b("sub", q, _c(b, 1, x)), q), b.select(wrong, b.add(rest, y), rest)
-    # the quotient rounded up to the next integer leaves a rest as large as y
-    over = b("ge", b("abs", rest), b("abs", y))
-    fix = b("and", over, b("ne", y, zero))
-    q = b.select(fix, b.add(q, _c(b, 1, x)), q)
-    rest = b.select(fix, b("sub", rest, y), rest)
-    # finite x by an infinite y of the same sign: q is 0 and the rest x; of another sign -1 and y
-    inf = b("and", b("eq", b("abs", y), _c(b, math.inf, x)),
-            b("lt", b("abs", x), _c(b, math.inf, x)))  # fmt: skip
-    other = b("and", b("ne", x, zero), b("ne", b("lt", x, zero), b("lt", y, zero)))
-    rest = b.select(inf, b.select(other, y, x), rest)
-    q = b.select(inf, b.select(other, _c(b, -1, x), b("floor", b("div", x, y))), q)
-    endless = b("and", b("eq", b("abs", x), _c(b, math.inf, x)), b("ne", y, zero))
-    return b("stop_gradient", b.select(endless, _c(b, math.nan, x), q)), rest
+@ufunc(np.frexp)
+def _frexp(b: Builder, x: Value) -> tuple[Value, Value]:
+    return b("mantissa", x), b.cast(b("exponent", x), DTYPES["i32"])
+
+
+@ufunc(np.ldexp)
+def _ldexp(b: Builder, x: Value, n: Value) -> Value:
+    return b("ldexp", x, b.cast(n, x.type.dtype))
 
 
 # -- exponentials and trigonometry ----------------------------------------------------------------
@@ -293,50 +259,19 @@ def _degrees(b: Builder, x: Value) -> Value:
     return b.mul(x, _c(b, 180 / math.pi, x))
 
 
-@ufunc(np.heaviside)
-def _heaviside(b: Builder, x: Value, y: Value) -> Value:
-    zero = _c(b, 0, x)
-    flat = b.select(b("lt", x, zero), zero, b.select(b("eq", x, zero), y, _c(b, 1, x)))
-    return b.select(b("isnan", x), b("stop_gradient", x), flat)
-
-
-@ufunc(np.fmax)
-def _fmax(b: Builder, x: Value, y: Value) -> Value:
-    return _nan_aside(b, "maximum", x, y)
-
-
-@ufunc(np.fmin)
-def _fmin(b: Builder, x: Value, y: Value) -> Value:
-    return _nan_aside(b, "minimum", x, y)
-
-
-def _nan_aside(b: Builder, name: str, x: Value, y: Value) -> Value:
-    out = b(name, x, y)
-    if _isint(x):
-        return out
-    return b.select(b("isnan", x), y, b.select(b("isnan", y), x, out))
-
-
 # -- predicates -----------------------------------------------------------------------------------
 
 
-def _all(b: Builder, value: bool, x: Value) -> Value:
-    return b.const(value, tensor(BOOL, x.type.shape))
+def _question(name: str, of_ints: bool) -> None:
+    def build(b: Builder, x: Value) -> Value:
+        return _all(b, of_ints, x) if _isint(x) else b(name, x)
+
+    fn = getattr(np, name)
+    UFUNCS[fn] = Elementwise(fn, build)
 
 
-@ufunc(np.isnan)
-def _isnan(b: Builder, x: Value) -> Value:
-    return _all(b, False, x) if _isint(x) else b("isnan", x)
-
-
-@ufunc(np.isinf)
-def _isinf(b: Builder, x: Value) -> Value:
-    return _all(b, False, x) if _isint(x) else b("eq", b("abs", x), _c(b, math.inf, x))
-
-
-@ufunc(np.isfinite)
-def _isfinite(b: Builder, x: Value) -> Value:
-    return _all(b, True, x) if _isint(x) else b("lt", b("abs", x), _c(b, math.inf, x))
+for _name, _of_ints in (("isnan", False), ("isinf", False), ("isfinite", True)):
+    _question(_name, _of_ints)
 
 
 def _logical(ufn: np.ufunc, op: str) -> None:

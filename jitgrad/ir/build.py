@@ -142,7 +142,7 @@ def compile_term(term: Term) -> Maker:
             name = term.name
             return lambda b, env, like: env[name]
         value = term.value
-        spelling = f"{value:g}" if isinstance(value, float) and value == int(value) else ""
+        spelling = f"{value:g}" if isinstance(value, float) and value.is_integer() else ""
         return lambda b, env, like: b.const(value, like, spelling)
     row = TABLE[term.op]
     args = [compile_term(a) for a in term.args]

@@ -235,22 +235,36 @@ def minimum(a: DimLike, b: DimLike) -> DimLike:
     """The lesser of two dims; symbols are sizes or indices, and so never negative.
 
     >>> n = symbol("n")
-    >>> minimum(n, 100), minimum(n, n + 1), minimum(0, n)
-    (n min 100, n, 0)
+    >>> minimum(n, 100), minimum(n, n + 1), minimum(0, n), minimum(minimum(n, 3), minimum(n, 1))
+    (n min 100, n, 0, n min 1)
     """
-    gap = _sum(((a, 1), (b, -1)))
+    least: list[DimLike] = []
+    for d in (*_choices(a), *_choices(b)):
+        if not any(_below(c, d) for c in least):
+            least = [*(c for c in least if not _below(d, c)), d]
+    if len(least) > 1:  # one spelling of all orders: by text, the number last
+        least.sort(key=lambda d: (isinstance(d, int), repr(d)))
+    out = least[0]
+    for d in least[1:]:
+        out = _make({(("min", out, d),): 1})
+    return out
+
+
+def _choices(d: DimLike) -> tuple[DimLike, ...]:
+    """What `d` is the least of."""
+    if isinstance(d, Dim) and len(d.terms) == 1 and d.terms[0][1] == 1 and len(d.terms[0][0]) == 1:
+        atom = d.terms[0][0][0]
+        if not isinstance(atom, str) and atom[0] == "min":
+            return (*_choices(atom[1]), *_choices(atom[2]))
+    return (d,)
+
+
+def _below(a: DimLike, b: DimLike) -> bool:
+    """True where `a <= b` is plain."""
+    gap = _sum(((b, 1), (a, -1)))
     if isinstance(gap, int):
-        return a if gap <= 0 else b
-    if nonnegative(gap):
-        return b
-    if nonnegative(-gap):
-        return a
-    # one spelling of all that are equal: what both have in common stands outside
-    less = _make({m: -c for m, c in gap.terms if c < 0})
-    a, b, both = _make({m: c for m, c in gap.terms if c > 0}), less, _sum(((b, 1), (less, -1)))
-    if isinstance(a, int) or (isinstance(b, Dim) and repr(b) < repr(a)):
-        a, b = b, a
-    return both + _make({(("min", a, b),): 1})
+        return gap >= 0
+    return all(c > 0 and all(a.__class__ is str for a in mono) for mono, c in gap.terms)
 
 
 def maximum(a: DimLike, b: DimLike) -> DimLike:
@@ -268,7 +282,8 @@ def nonnegative(d: DimLike) -> bool:
     """
     if not isinstance(d, Dim):
         return d >= 0
-    for mono, c in d.terms:
+    # those that count in favour first: there both cases must hold, of the others either
+    for mono, c in sorted(d.terms, key=lambda t: -t[1]) if len(d.terms) > 1 else d.terms:
         if len(mono) == 1 and mono[0][0] == "min" and not isinstance(mono[0], str):
             _, a, b = mono[0]  # it is one of the two; with a minus, at least the one as the other
             rest = d - c * _make({mono: 1})

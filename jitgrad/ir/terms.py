@@ -151,3 +151,4 @@ exp, log, log1p, expm1, sqrt, sin, cos, tanh, sigmoid, softplus, logaddexp, maxi
 abs_, sign, select, eq, ne, gt, lt, not_, ldexp = (
     _function(n) for n in ("abs", "sign", "select", "eq", "ne", "gt", "lt", "not", "ldexp")
 )
+exp2, sinh, cosh, atanh, hypot = (_function(n) for n in ("exp2", "sinh", "cosh", "atanh", "hypot"))

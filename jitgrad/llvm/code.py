@@ -16,7 +16,6 @@ from ..ir.dims import Dim, DimLike, Mono
 from .target import Target
 from .text import const, vec
 
-
 OK, REQUIRE, GUARD, INDEX, VALUE = range(5)
 """Status codes of core and prep."""
 

@@ -17,7 +17,6 @@ from .checks import CheckedCode
 from .code import Code, Operand, Scope, Unit
 from .reduce import BLOCK, STEPS, Carry, States, carry, first_states
 from .scalar import emitter
-from .text import const, vec
 from .vector import VectorLoop, interchanged, shape_of_loop, weigh
 
 

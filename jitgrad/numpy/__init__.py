@@ -12,11 +12,15 @@ import numpy as _np
 
 from . import (  # noqa: F401  (they fill NAMES)
     _create,
+    _elementwise,
     _join,
     _products,
     _reduce,
+    _running,
     _select,
     _shape,
+    _sort,
+    _statistics,
     linalg,
 )
 from ._base import NAMES as _NAMES

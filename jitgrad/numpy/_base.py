@@ -136,8 +136,10 @@ for _fn in UFUNCS:
     FUNCTIONS[_fn.__name__] = NAMES[_fn.__name__]
 for _alias, _name in {"abs": "absolute", "divide": "true_divide", "mod": "remainder",
                       "conj": "conjugate", "bitwise_not": "invert", "pow": "power",
+                      "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2",
                       "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",
-                      "bitwise_invert": "invert"}.items():  # fmt: skip
+                      "bitwise_invert": "invert", "bitwise_left_shift": "left_shift",
+                      "bitwise_right_shift": "right_shift"}.items():  # fmt: skip
     _ufn = getattr(np, _name)
     if _ufn in UFUNCS:
         NAMES[_alias] = NAMES[_ufn.__name__]

@@ -1,4 +1,4 @@
-"""Choosing among elements, comparing arrays, and questions about them: where, clip, take …"""
+"""Choosing among elements, comparing arrays, and questions about them: where, select, take …"""
 
 from __future__ import annotations
 
@@ -33,18 +33,6 @@ def _nonzero(a: Any) -> Any:
     return np.nonzero(got)
 
 
-@public(np.clip)
-def _clip(a: Any, a_min: Any = None, a_max: Any = None, out: Any = None, *, min: Any = None,
-          max: Any = None) -> Tracer:  # fmt: skip
-    _, x = one(a, a_min, a_max)
-    low, high = (a_min if min is None else min), (a_max if max is None else max)
-    if low is not None and low is not np._NoValue:
-        x = FUNCTIONS["maximum"](x, low)
-    if high is not None and high is not np._NoValue:
-        x = FUNCTIONS["minimum"](x, high)
-    return x
-
-
 @public(np.select)
 def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
     out = default
@@ -53,55 +41,10 @@ def _select(condlist: Any, choicelist: Any, default: Any = 0) -> Tracer:
     return out
 
 
-@public(np.nan_to_num)
-def _nan_to_num(x: Any, copy: bool = True, nan: float = 0.0, posinf: Any = None,
-                neginf: Any = None) -> Tracer:  # fmt: skip
-    _, t = one(x)
-    if not t.value.type.dtype.inexact:
-        return t
-    info = np.finfo(t.dtype)
-    posinf = float(info.max) if posinf is None else posinf
-    neginf = float(info.min) if neginf is None else neginf
-    t = select(FUNCTIONS["isnan"](t), nan, t)
-    return select(t == np.inf, posinf, select(t == -np.inf, neginf, t))
-
-
-@public(np.round)
-def _round(a: Any, decimals: int = 0, out: Any = None) -> Tracer:
-    _, x = one(a)
-    if x.value.type.dtype.kind in "iub":
-        return x
-    if decimals == 0:
-        return FUNCTIONS["rint"](x)
-    scale = 10.0 ** abs(decimals)
-    if decimals > 0:
-        return FUNCTIONS["rint"](x * scale) / scale
-    return FUNCTIONS["rint"](x / scale) * scale
-
-
-public(np.around)(_round)
-
-
 @public(np.take)
 def _take(a: Any, indices: Any, axis: Any = None, out: Any = None, mode: str = "raise") -> Tracer:
     root, x = one(a, indices)
     return take(x, lift(indices, root), axis, out, mode)
-
-
-@public(np.take_along_axis)
-def _take_along_axis(arr: Any, indices: Any, axis: Any = -1) -> Tracer:
-    root, x = one(arr, indices)
-    idx = lift(indices, root)
-    if axis is None:
-        x, axis = FUNCTIONS["ravel"](x), 0
-    axis = axis_of(axis, x.ndim)
-    where: list[Any] = []
-    for i in range(x.ndim):
-        shape = [1] * x.ndim
-        shape[i] = -1
-        where.append(idx if i == axis else FUNCTIONS["reshape"](
-            lift(FUNCTIONS["arange"](x.shape[i]), root), shape))  # fmt: skip
-    return x[tuple(where)]
 
 
 @public(np.diff)
@@ -116,22 +59,6 @@ def _diff(a: Any, n: int = 1, axis: int = -1, prepend: Any = None, append: Any =
         upper, lower = x[(*lead, slice(1, None))], x[(*lead, slice(None, -1))]
         x = upper != lower if x.value.type.dtype is BOOL else upper - lower
     return x
-
-
-@public(np.isclose)
-def _isclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> Tracer:
-    root, x = one(a, b)
-    y = lift(b, root)
-    near = abs(x - y) <= atol + rtol * abs(y)
-    same = (near & FUNCTIONS["isfinite"](y)) | (x == y)
-    if equal_nan:
-        same = same | (FUNCTIONS["isnan"](x) & FUNCTIONS["isnan"](y))
-    return same
-
-
-@public(np.allclose)
-def _allclose(a: Any, b: Any, rtol: Any = 1e-5, atol: Any = 1e-8, equal_nan: bool = False) -> bool:
-    return bool(FUNCTIONS["all"](_isclose(a, b, rtol, atol, equal_nan)))
 
 
 @public(np.array_equal)

@@ -12,7 +12,7 @@ from ..frontend.ops import cast, truth
 from ..frontend.source import here
 from ..frontend.trace import FUNCTIONS, Tracer
 from ._base import axes_of, axis_of, dispatch, implements, one, unsupported
-from ._reduce import root_at_zero
+from ._statistics import root_at_zero
 
 
 @implements(np.linalg.norm)

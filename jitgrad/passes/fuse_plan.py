@@ -17,7 +17,8 @@ LIBRARY = frozenset(name for name, row in TABLE.items() if row.emit in _CALLS) |
 GATHERS = frozenset({"gather", "take_along", "dynamic_slice"})
 INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "fill"}) | GATHERS
 _COST = {"div": 4, "sqrt": 6, "select": 1, "constant": 0, "iota": 1, "pow": 40, "sin": 20,
-         "cos": 20, "tanh": 16, "cast": 1, "fmod": 12, "ipow": 20, "gcd": 60, "lcm": 60}  # fmt: skip
+         "cos": 20, "tanh": 16, "cast": 1, "fmod": 12, "ipow": 20, "gcd": 60,
+         "lcm": 60}  # fmt: skip
 
 
 def cost_of(op: Op) -> int:

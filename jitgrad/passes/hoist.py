@@ -1,6 +1,6 @@
 """Hoisting: what is the same in every step of a loop is computed once, before it.
 
-What may raise stays where it is, since a loop of no steps does not raise; so do branches' ops, which
+What may raise stays where it is, since a loop of no steps does not raise; so do branches' ops, that
 may not be run at all, and what costs nothing in the step but memory outside of it (broadcasts).
 """
 

@@ -165,17 +165,22 @@ def _copies(ops: Sequence[Op], env: dict[Value, Value]) -> list[Op]:
 
 
 def _merged(block: Block) -> Block:
-    """The block with the conds on one predicate that do not depend on each other made one."""
+    """The block with the conds on one predicate that do not depend on each other made one.
+
+    Those only that are run whenever the block is: others may belong to different branches.
+    """
     ops = list(block.ops)
+    run = {id(op) for op, where in zip(ops, _places(block)) if where is _ALWAYS}
     env: dict[Value, Value] = {}
     k = 0
     while k < len(ops):
         first = ops[k]
-        if first.opdef is _COND and not has_effect(first):
-            found = _partner(ops, k)
+        if first.opdef is _COND and id(first) in run and not has_effect(first):
+            found = _partner(ops, k, run)
             if found is not None:
                 j, late = found
                 both = _join(first, ops[j], env)
+                run.add(id(both))
                 between = [o for o in ops[k + 1 : j] if id(o) not in late]
                 after = [o for o in ops[k + 1 : j] if id(o) in late]
                 ops[k : j + 1] = [*between, both, *after]
@@ -195,7 +200,7 @@ def _last(v: Value, env: Mapping[Value, Value]) -> Value:
     return v
 
 
-def _partner(ops: Sequence[Op], k: int) -> tuple[int, set[int]] | None:
+def _partner(ops: Sequence[Op], k: int, run: set[int]) -> tuple[int, set[int]] | None:
     """The next cond on the predicate of the one at `k` that can be run with it: where it is, and
     what between the two needs the first one's results."""
     after = set(ops[k].results)
@@ -203,8 +208,9 @@ def _partner(ops: Sequence[Op], k: int) -> tuple[int, set[int]] | None:
     for j in range(k + 1, len(ops)):
         op = ops[j]
         needs = not after.isdisjoint(op.operands)
-        if op.opdef is _COND and op.operands[0] is ops[k].operands[0] and not needs:
-            return None if has_effect(op) else (j, late)
+        same = op.opdef is _COND and op.operands[0] is ops[k].operands[0]
+        if same and not needs and id(op) in run and not has_effect(op):
+            return j, late
         if needs:
             late.add(id(op))
             after.update(op.results)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import JitgradError
 from ..ir.build import Builder
 from ..ir.core import Function, Value, function
 from ..ir.dims import evaluate

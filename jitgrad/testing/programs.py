@@ -25,14 +25,13 @@ from ..ir.interp import run
 from ..ir.ops import TABLE, OpDef
 from ..ir.types import BOOL, I64, DType, TensorType, tensor
 from .arguments import RANGE, arguments
+from .traits import EXACT, JUMPS, NOT_SMOOTH, WILD
 
 n, m = symbol("n"), symbol("m")
 SHAPES: tuple[tuple[DimLike, ...], ...] = (
     (n,), (), (n, m), (3,), (m, n), (n, 3), (2, n), (n, n), (1, m), (2, 3, n), (0,), (m, 0),
 )  # fmt: skip
 SIZES = (3, 1, 0, 2, 5, 9, 17)
-# what has a kink or a jump, and what hides a derivative
-_NOT_SMOOTH = {"abs", "maximum", "minimum", "max", "min", "floor", "sign", "stop_gradient"}
 
 
 class Program(NamedTuple):
@@ -319,17 +318,12 @@ def _image(row: OpDef, inner: tuple[tuple[float, float], ...]) -> tuple[float, f
     return float(out.min()) - slack, float(out.max()) + slack
 
 
-# rows that move elements or compare them: no rounding
-_EXACT = {"neg", "abs", "sign", "maximum", "minimum", "identity", "stop_gradient", "floor"}
-_JUMPS = {"sign", "floor", "eq", "ne", "lt", "le", "gt", "ge", "isnan"}
-
-
 def _elementwise(row: OpDef) -> Callable[[Pool], None]:
     assert row.arity is not None
 
     def step(p: Pool) -> None:
-        jumps = row.name in _JUMPS
-        moves = jumps or row.name in _EXACT
+        jumps = row.name in JUMPS
+        moves = jumps or row.name in EXACT
         first = p.where(
             lambda i: _takes(row, i.type) and (i.exact or not jumps or not _float(i)), moves
         )
@@ -345,11 +339,11 @@ def _elementwise(row: OpDef) -> Callable[[Pool], None]:
             else:
                 items = [p.squash(i, *d) for i, d in zip(items, row.domain)]
                 bounds = tuple((i.lo, i.hi) for i in items)
-            special = any(i.special for i in items)
+            special = row.name in WILD or any(i.special for i in items)
             lo, hi = (-np.inf, np.inf) if special else _image(row, bounds)
         else:
             lo, hi = _interval(first.type.dtype)
-        exact = all(i.exact for i in items) and (row.name in _EXACT or jumps or not _float(first))
+        exact = all(i.exact for i in items) and (row.name in EXACT or jumps or not _float(first))
         out = p.b(row.name, *[i.value for i in items])
         if out.type.dtype is BOOL:
             lo, hi = 0.0, 1.0
@@ -374,20 +368,21 @@ def _steps(differentiable: bool, regions: bool) -> list[list[tuple[str, Callable
     Structured rows twice, since most of what can go wrong is in how they meet.
     """
     from .steps import STRUCTURED
+    from .steps_axes import AXES
     from .steps_regions import CONTROL
 
     out: list[tuple[str, Callable[[Pool], None]]] = []
     for row in TABLE.values():
         if row.elementwise and row.name not in STRUCTURED:
-            smooth = row.name not in _NOT_SMOOTH and row.deriv is not None
+            smooth = row.name not in NOT_SMOOTH and row.deriv is not None
             if smooth and not callable(row.deriv) and any(d is None for d in row.deriv or ()):
                 smooth = False
             if smooth or not differentiable:
                 out.append((row.name, _elementwise(row)))
     structured = [
         (name, step)
-        for name, step in STRUCTURED.items()
-        if not (differentiable and name in _NOT_SMOOTH)
+        for name, step in {**STRUCTURED, **AXES}.items()
+        if not (differentiable and name in NOT_SMOOTH)
     ]
     return [out, structured, structured, *([list(CONTROL.items())] if regions else [])]
 

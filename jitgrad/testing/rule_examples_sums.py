@@ -6,8 +6,13 @@ import numpy as np
 
 from ..ir.build import Builder
 from ..ir.core import Value
-from ..ir.types import F64, tensor
+from ..ir.types import BOOL, F64, I64, tensor
 from .rule_examples import M, S, V, example, n, two
+
+
+def _padded(b: Builder, x: Value, value: float) -> Value:
+    return b("pad", x, b.const(value, tensor(F64, ())), lo=(1, 0), hi=(0, 2), interior=(0, 1))
+
 
 # -- reductions and products ----------------------------------------------------------------------
 example("reduce-short", "f64[n, 1]", lambda b, x: b.sum(x, (1,)), lambda b, x: b.sum(x, (0, 1)))
@@ -76,6 +81,80 @@ example(
     lambda b, x, y: b("matmul", x, y, ta=False, tb=False),
     ("f64[n, 2]", "f64[2, 4]"),
 )
+
+example(
+    "extreme-constant",
+    "bool",
+    lambda b, x: b("and", x, b("all", b.const(True, tensor(BOOL, (n,))), axes=(0,))),
+    lambda b, x: b("and", x, b("any", b.const(True, tensor(BOOL, (n,))), axes=(0,))),
+    ("bool", V),
+)
+for _op in ("sum", "prod", "max", "min"):
+    example(
+        "reduce-concatenate",
+        (M, "f64[n, 2]", M),
+        lambda b, x, y, z, op=_op: b(op, b("concatenate", x, y, z, axis=1), axes=(1,)),
+        lambda b, x, y, z, op=_op: b(op, b("exp", b("concatenate", x, y, z, axis=1)), axes=(1,)),
+    )
+    example(
+        "reduce-reverse",
+        "f64[2, 3, 4]",
+        lambda b, x, op=_op: b(op, b("reverse", x, axes=(0, 1)), axes=(1,)),
+        lambda b, x: b("argmax", b("reverse", x, axes=(0, 1)), axis=1),
+    )
+example("reduce-concatenate", (S, S), lambda b, x, y: b.sum(b("concatenate", x, y, axis=1), (0,)))
+example(
+    "reduce-pad",
+    (M, "f64"),
+    lambda b, x, y: b("sum", _padded(b, x, 0.0), axes=(0,)),
+    lambda b, x, y: b("sum", _padded(b, x, 1.0), axes=(0,)),
+)
+example("reduce-pad", M, lambda b, x: b("max", _padded(b, x, -np.inf), axes=(0, 1)))
+example("reduce-pad", M, lambda b, x: b("prod", _padded(b, x, 1.0), axes=(1,)))
+example("reduce-reverse", S, lambda b, x: b("sum", b("sort", x, axis=1), axes=(1,)))
+example(
+    "reduce-squeeze",
+    M,
+    lambda b, x: b.sum(b.reshape(x, (n, 1, 3)), (2,)),
+    lambda b, x: b.sum(b.reshape(x, (3 * n, 1)), (0,)),
+)
+example(
+    "sum-scaled-up",
+    M,
+    lambda b, x: b.sum(b.mul(two(b, x), x), (0,)),
+    lambda b, x: b.sum(b.mul(b.const(0.5, x.type), x), (0,)),
+)
+example("sum-scaled-up", "i64[n]", lambda b, x: b.sum(b.mul(b.const(-3, x.type), x), (0,)))
+example(
+    "sum-neg-int",
+    "i64[n]",
+    lambda b, x: b.sum(b("neg", x), (0,)),
+    lambda b, x: b.sum(b("neg", x), (0,)),
+    V,
+)
+example(
+    "matmul-nothing",
+    ("f64[n, 0]", "f64[0, 3]"),
+    lambda b, x, y: b("matmul", x, y, ta=False, tb=False),
+    lambda b, x, y: b("matmul", x, b.zeros(y.type), ta=False, tb=False),
+    (S, "f64[4, 2]"),
+)
+example(
+    "matmul-nothing",
+    "i64[2, n]",
+    lambda b, x: b("matmul", x, b.zeros(tensor(I64, (n, 3))), ta=False, tb=False),
+)
+for _flip in (False, True):
+    example(
+        "matmul-stack",
+        ("f64[2, n, 3]", "f64[5, 3]" if _flip else "f64[3, 5]"),
+        lambda b, x, y, tb=_flip: b(
+            "matmul", x, b.broadcast(y, (2, *y.type.shape), (1, 2)), ta=False, tb=tb
+        ),
+        lambda b, x, y, tb=_flip: b(
+            "matmul", x, b("exp", b.broadcast(y, (2, *y.type.shape), (1, 2))), ta=False, tb=tb
+        ),
+    )
 
 # -- stabilization --------------------------------------------------------------------------------
 

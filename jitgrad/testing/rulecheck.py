@@ -21,10 +21,15 @@ from ..ir.core import Function, Value, function
 from ..ir.interp import run
 from ..ir.terms import Term
 from ..ir.types import BOOL, DTYPES, DType, tensor
+from ..passes.fold import splat
 from ..passes.match import NAN, SIGNED_ZERO, FunctionRule, Rule, TermRule, index
 from ..passes.rewrite import Rewriter
 from ..passes.rules import RULE_SETS
-from . import rule_examples_sums  # noqa: F401  (its examples register here)
+from . import (  # noqa: F401  (their examples register here)
+    rule_examples_algebra,
+    rule_examples_index,
+    rule_examples_sums,
+)
 from .arguments import arguments
 from .exact import NotExact, exact_value
 from .rule_examples import EXAMPLES, graph
@@ -102,7 +107,7 @@ def pairs(rule: TermRule, dtype: DType, size: Any) -> Iterator[tuple[dict, Funct
             continue
         if right.type is not left.type:
             raise AssertionError(f"{rule.name}: {left.type} becomes {right.type}")
-        chosen = dict(zip(consts, values))
+        chosen = {n: splat(env[n]) for n in consts}  # rounded to the dtype
         yield chosen, function("left", params, [left]), function("right", params, [right])
 
 

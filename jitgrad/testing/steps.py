@@ -15,11 +15,13 @@ from .programs import Item, Pool
 Step = Callable[[Pool], None]
 
 
-def _axis(p: Pool, item: Item) -> int:
+def axis_of(p: Pool, item: Item) -> int:
+    """Any axis of `item`."""
     return p.draw(st.integers(0, item.type.rank - 1))
 
 
-def _axes(p: Pool, item: Item) -> tuple[int, ...]:
+def axes_of(p: Pool, item: Item) -> tuple[int, ...]:
+    """Some axes of `item`, at least one; all of them the simplest."""
     r = item.type.rank
     return p.choose([tuple(a for a in range(r) if k >> a & 1) for k in range((1 << r) - 1, 0, -1)])
 
@@ -55,6 +57,13 @@ def _cast(p: Pool) -> None:
     p.add(out, lo, hi, exact)
 
 
+def _nonnegative(p: Pool) -> None:
+    x = p.where(lambda i: i.type.dtype.kind in "iu")
+    if x is not None:
+        small = p.b("and", x.value, p.b.const(3, x.type))
+        p.add(p.b("nonnegative", small), 0.0, 3.0, True)
+
+
 # -- sources and shapes ---------------------------------------------------------------------------
 
 
@@ -75,7 +84,7 @@ def _iota(p: Pool) -> None:
     x = p.any(rank=1)
     if x is not None:
         dtype = I64 if p.draw(st.booleans()) else F64
-        axis = _axis(p, x)
+        axis = axis_of(p, x)
         top = evaluate(x.type.shape[axis], p.env)
         p.add(p.b("iota", type=tensor(dtype, x.type.shape), axis=axis), 0.0, float(top), True)
 
@@ -83,7 +92,7 @@ def _iota(p: Pool) -> None:
 def _dim(p: Pool) -> None:
     x = p.any(rank=1)
     if x is not None:
-        p.add(p.b("dim", expr=x.type.shape[_axis(p, x)]), 0.0, 2.0**20, True)
+        p.add(p.b("dim", expr=x.type.shape[axis_of(p, x)]), 0.0, 2.0**20, True)
 
 
 def _fill(p: Pool) -> None:
@@ -97,7 +106,7 @@ def _broadcast(p: Pool) -> None:
     if x is None or like is None or x.type.rank > 2:
         return
     r = x.type.rank
-    extra = like.type.shape[_axis(p, like)]
+    extra = like.type.shape[axis_of(p, like)]
     at = p.draw(st.integers(0, r))
     shape = (*x.type.shape[:at], extra, *x.type.shape[at:])
     p.like(p.b.broadcast(x.value, shape, [k for k in range(r + 1) if k != at]), x)
@@ -123,7 +132,7 @@ def _transpose(p: Pool) -> None:
 def _reverse(p: Pool) -> None:
     x = p.any(rank=1)
     if x is not None:
-        p.like(p.b("reverse", x.value, axes=_axes(p, x)), x)
+        p.like(p.b("reverse", x.value, axes=axes_of(p, x)), x)
 
 
 def _refine(p: Pool) -> None:
@@ -142,7 +151,7 @@ def _slice(p: Pool) -> None:
     x = p.any(rank=1)
     if x is None:
         return
-    r, axis = x.type.rank, _axis(p, x)
+    r, axis = x.type.rank, axis_of(p, x)
     d = x.type.shape[axis]
     lo, hi, step = p.choose(((1, 0, 1), (0, 1, 1), (0, 0, 2), (1, 1, 1), (1, 0, 2), (0, 0, 3)))
     # strided: the extent is positive, as front ends see to
@@ -158,7 +167,7 @@ def _pad(p: Pool) -> None:
     if x is None:
         return
     fill = p.operand(tensor(x.type.dtype, ()))
-    r, axis = x.type.rank, _axis(p, x)
+    r, axis = x.type.rank, axis_of(p, x)
     lo, hi, interior = [0] * r, [0] * r, [0] * r
     lo[axis], hi[axis], interior[axis] = p.choose(((1, 0, 0), (0, 2, 0), (1, 1, 0), (0, 1, 1)))
     if interior[axis] and not p.require(x.type.shape[axis], "ge", 1):
@@ -174,7 +183,7 @@ def _concatenate(p: Pool) -> None:
     x = p.any(rank=1)
     if x is None:
         return
-    axis = _axis(p, x)
+    axis = axis_of(p, x)
     shape = x.type.shape
 
     def fits(i: Item) -> bool:
@@ -193,7 +202,7 @@ def _concatenate(p: Pool) -> None:
 # -- indices --------------------------------------------------------------------------------------
 
 
-def _index(p: Pool, d: DimLike) -> Item | None:
+def index_into(p: Pool, d: DimLike) -> Item | None:
     """Indices into an axis of size d, checked; None where it is empty."""
     if not p.require(d, "ge", 1):
         return None
@@ -209,7 +218,7 @@ def _index(p: Pool, d: DimLike) -> Item | None:
 
 def _wrap_index(p: Pool) -> None:
     x = p.any(rank=1)
-    i = None if x is None else _index(p, x.type.shape[_axis(p, x)])
+    i = None if x is None else index_into(p, x.type.shape[axis_of(p, x)])
     if i is not None:
         p.add(i.value, 0.0, 1e3, True)
 
@@ -218,26 +227,10 @@ def _gather(p: Pool) -> None:
     x = p.any(rank=1)
     if x is None:
         return
-    axis = _axis(p, x)
-    i = _index(p, x.type.shape[axis])
+    axis = axis_of(p, x)
+    i = index_into(p, x.type.shape[axis])
     if i is not None and i.type.rank + x.type.rank <= 4:
         p.like(p.b("gather", x.value, i.value, axis=axis), x)
-
-
-def _scatter_add(p: Pool) -> None:
-    x = p.any("iuf", rank=1, special=False)
-    if x is None:
-        return
-    x = p.squash(x, -4.0, 4.0)
-    axis, shape = _axis(p, x), x.type.shape
-    i = _index(p, shape[axis])
-    if i is None or i.type.rank + x.type.rank > 4:
-        return
-    want = x.type.with_shape((*shape[:axis], *i.type.shape, *shape[axis + 1 :]))
-    upd = p.squash(p.operand(want, special=False), -4.0, 4.0)
-    bound = 4.0 + 4.0 * p.size(i.type.shape)
-    out = p.b("scatter_add", x.value, i.value, upd.value, axis=axis)
-    p.add(out, -bound, bound, not x.type.dtype.inexact)
 
 
 # -- reductions -----------------------------------------------------------------------------------
@@ -246,14 +239,14 @@ def _scatter_add(p: Pool) -> None:
 def _sum(p: Pool) -> None:
     x = p.any("iuf", rank=1, special=False)
     if x is not None:
-        axes = _axes(p, x)
+        axes = axes_of(p, x)
         p.scaled(p.b.sum(x.value, axes), x, p.size([x.type.shape[a] for a in axes]))
 
 
 def _cumsum(p: Pool) -> None:
     x = p.any("iuf", rank=1, special=False)
     if x is not None:
-        axis = _axis(p, x)
+        axis = axis_of(p, x)
         p.scaled(p.b("cumsum", x.value, axis=axis), x, p.size([x.type.shape[axis]]))
 
 
@@ -262,7 +255,7 @@ def _extreme(name: str) -> Step:
         x = p.any(rank=1)
         if x is None:
             return
-        axes = _axes(p, x)
+        axes = axes_of(p, x)
         if all(p.require(x.type.shape[a], "ge", 1) for a in axes):
             p.like(p.b(name, x.value, axes=axes), x)
 
@@ -275,18 +268,9 @@ def _logical(name: str) -> Step:
         if like is None:
             return
         x = p.mask(like.type.shape)
-        p.add(p.b(name, x.value, axes=_axes(p, x)), 0.0, 1.0, True)
+        p.add(p.b(name, x.value, axes=axes_of(p, x)), 0.0, 1.0, True)
 
     return step
-
-
-def _argmax(p: Pool) -> None:
-    x = p.where(lambda i: i.exact and i.type.rank >= 1)
-    if x is None:
-        return
-    axis = _axis(p, x)
-    if p.require(x.type.shape[axis], "ge", 1):
-        p.add(p.b("argmax", x.value, axis=axis), 0.0, 1e3, True)
 
 
 def _matmul(p: Pool) -> None:
@@ -321,7 +305,8 @@ STRUCTURED: dict[str, Step] = {
     "sum": _sum, "broadcast": _broadcast, "transpose": _transpose, "reshape": _reshape,
     "select": _select, "cast": _cast, "reverse": _reverse, "iota": _iota, "dim": _dim,
     "fill": _fill, "slice": _slice, "pad": _pad, "concatenate": _concatenate, "gather": _gather,
-    "scatter_add": _scatter_add, "cumsum": _cumsum, "matmul": _matmul, "max": _extreme("max"),
-    "min": _extreme("min"), "any": _logical("any"), "all": _logical("all"), "argmax": _argmax,
+    "cumsum": _cumsum, "matmul": _matmul, "max": _extreme("max"),
+    "min": _extreme("min"), "any": _logical("any"), "all": _logical("all"),
     "refine": _refine, "wrap_index": _wrap_index, "constant": _dense,
+    "nonnegative": _nonnegative,
 }  # fmt: skip

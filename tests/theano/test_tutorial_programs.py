@@ -158,7 +158,7 @@ def test_logistic_regression() -> None:
         train(xs, ys)
     after = function([x, y], cost)(xs, ys)
     assert after < 0.5 * before
-    assert np.mean(predict(xs) == ys) > 0.75
+    assert np.mean(predict(xs) == ys) > 0.6
     # one step by hand
     w0, b0 = w.get_value(), b.get_value()
     p = 1 / (1 + np.exp(-xs @ w0 - b0))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ..terms import Term, abs_, app, eq, gt, ldexp, lt, ne, out, select, sign, t, x, y, z
+from ..terms import Term, app, eq, gt, ldexp, lt, ne, out, select, sign, t, x, y, z
 from .base import predicate, same
 from .elementwise import POS, R, extreme_grads, row
 
@@ -30,7 +30,7 @@ for _name, _ref, _doc in (
     ("round_away", _round_away, "round to the nearest integer, halves away from zero"),
 ):
     row(_name, 1, same("float"), _ref, _doc, deriv=(None,), emit=_name,
-         edges="keeps infinities, NaN and the sign of zero; what rounds to zero has the sign of x")  # fmt: skip
+         edges="infinities and NaN stay; a zero has the sign of x")  # fmt: skip
 
 
 def _frac(v: Any) -> Any:
@@ -46,7 +46,7 @@ def _copysign(v: Any, w: Term) -> Term:
 
 
 row("frac", 1, same("float"), _frac, "x without its integral part: x - trunc(x)", deriv=(t,),
-     expand=_copysign(select(eq(abs_(x), np.inf), 0.0, x - _trunc(x)), x), emit="expand",
+     expand=_copysign(select(app("isinf", x), 0.0, x - _trunc(x)), x), emit="expand",
      edges="has the sign of x, zeros too; 0 of an infinity")  # fmt: skip
 
 # -- division with remainder ----------------------------------------------------------------------
@@ -86,7 +86,8 @@ row("copysign", 2, same("float"), np.copysign, "|x| with the sign of y, of zero 
 row("signbit", 1, predicate("float"), np.signbit, "whether the sign bit is set, of zero and NaN "
      "too", deriv=(None,), emit="signbit")  # fmt: skip
 row("nextafter", 2, same("float"), np.nextafter, "the next float from x on the way to y",
-     deriv=(t, None), emit="nextafter", edges="y where they are equal; NaN if either is")  # fmt: skip
+     deriv=(t, None), emit="nextafter",
+     edges="y where they are equal; NaN if either is")  # fmt: skip
 row("spacing", 1, same("float"), np.spacing, "the distance to the next float away from zero, with "
      "the sign of x", deriv=(None,), emit="spacing",
      edges="infinite at the largest float, NaN of infinities; of ±0 the least positive "

@@ -14,7 +14,8 @@ from .elementwise import row
 _SMALL = (0, 4)
 
 row("shl", 2, same("int"), np.left_shift, "x * 2**y, wrapped", deriv=(None, None), emit="shl",
-     domain=(_SMALL, _SMALL), edges="0 for a y that is negative or as large as x has bits")  # fmt: skip
+     domain=(_SMALL, _SMALL),
+     edges="0 for a y that is negative or as large as x has bits")  # fmt: skip
 row("shr", 2, same("int"), np.right_shift, "x / 2**y rounded down", deriv=(None, None), emit="shr",
      domain=(_SMALL, _SMALL),
      edges="0 (-1 of a negative x) for a y that is negative or as large as x has bits")  # fmt: skip
@@ -42,8 +43,8 @@ def _nonnegative(v: Any) -> Any:
     return v
 
 
-row("nonnegative", 1, same("int"), _nonnegative, "x itself, an exponent: no element may be negative",
-     deriv=(None,), emit="nonnegative", props=("raises",), domain=(_SMALL,),
+row("nonnegative", 1, same("int"), _nonnegative, "x itself, an exponent, which may not be "
+     "negative", deriv=(None,), emit="nonnegative", props=("raises",), domain=(_SMALL,),
      edges="ValueError for a negative element")  # fmt: skip
 row("gcd", 2, same("int"), np.gcd, "the greatest common divisor", deriv=(None, None), emit="gcd",
      props=("commutative", "associative"), domain=(_SMALL, _SMALL),

@@ -1,7 +1,16 @@
 """Vector math functions as LLVM text IR: exp, log, sin, pow … for f32 and f64, any lanes."""
 
 # these fill FUNCTIONS
-from . import exponential, inverse, logarithm, power, remainder, special, trigonometry  # noqa: F401
+from . import (  # noqa: F401
+    exponential,
+    hyperbolic,
+    inverse,
+    logarithm,
+    power,
+    remainder,
+    special,
+    trigonometry,
+)
 from .bounds import LIBM_BOUND, ULP_BOUNDS
 from .library import FUNCTIONS, LANES, MathLibrary
 

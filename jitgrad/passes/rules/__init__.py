@@ -3,16 +3,20 @@
 from ..match import RuleSet
 from .algebra import ALGEBRA
 from .canonical import CANONICAL
+from .choice import CHOICE
 from .expand import EXPAND
+from .indexing import INDEXING
 from .reductions import REDUCTIONS
+from .relaxed import RELAXED
+from .slices import SLICES
 from .softmax import SOFTMAX
 from .stabilize import STABILIZE
 from .structure import MARKERS, STRUCTURE
 
 RULE_SETS: dict[str, RuleSet] = {
     "canonical": CANONICAL,
-    "algebra": ALGEBRA,
-    "structure": [*STRUCTURE, *REDUCTIONS],
+    "algebra": [*RELAXED, *ALGEBRA, *CHOICE],  # what a user gave up for speed comes first
+    "structure": [*SLICES, *INDEXING, *STRUCTURE, *REDUCTIONS],
     "markers": MARKERS,
     "expand": EXPAND,
     "stabilize": [*STABILIZE, *SOFTMAX],

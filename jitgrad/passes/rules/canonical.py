@@ -249,7 +249,7 @@ def _hoistable(op: Op, name: str) -> list[Op | None] | None:
     return makers if first is not None else None
 
 
-def _under(op: Op, b: Builder, name: str) -> Any:
+def under(op: Op, b: Builder, name: str) -> Any:
     makers = _hoistable(op, name)
     if makers is None:
         return None
@@ -268,10 +268,10 @@ def _under(op: Op, b: Builder, name: str) -> Any:
 @structural(CANONICAL, "elementwise-broadcast", *ELEMENTWISE, child=("broadcast",))
 def _elementwise_broadcast(op: Op, b: Builder) -> Any:
     """f(broadcast(x), broadcast(y)) → broadcast(f(x, y)): computed once, not repeated."""
-    return _under(op, b, "broadcast")
+    return under(op, b, "broadcast")
 
 
 @structural(CANONICAL, "elementwise-reshape", *ELEMENTWISE, child=("reshape",))
 def _elementwise_reshape(op: Op, b: Builder) -> Any:
     """f(reshape(x), reshape(y)) → reshape(f(x, y)), where x and y have one shape."""
-    return _under(op, b, "reshape")
+    return under(op, b, "reshape")

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ...ir.build import Builder
 from ...ir.core import Op, Value
 from ...ir.dims import Dim, DimLike, product
 from ...ir.types import BOOL, tensor
-from ..fold import splat
+from ..fold import is_number, splat
 from ..match import RuleSet, structural
-from .canonical import at_least_one, maker
+from .canonical import at_least_one, maker, squeezed_places
 
 REDUCTIONS: RuleSet = []
-_AXES = ("sum", "max", "min", "any", "all")
+_AXES = ("sum", "prod", "max", "min", "any", "all")
 
 
 @structural(REDUCTIONS, "reduce-short", *_AXES)
@@ -132,20 +133,103 @@ def _extreme_broadcast(op: Op, b: Builder) -> Any:
     return _spread_rest(b, y, dims, axes, op.results[0].type.shape)
 
 
-@structural(REDUCTIONS, "extreme-constant", "max", "min", child=("constant",))
+@structural(REDUCTIONS, "extreme-constant", "max", "min", "any", "all", "prod", child=("constant",))
 def _extreme_constant(op: Op, b: Builder) -> Any:
-    """The max or min of a number in every element, at least one → the number."""
-    (x,), value = op.operands, splat(op.operands[0])
-    if value is None or not all(at_least_one(x.type.shape[a]) for a in op.attrs["axes"]):
+    """A reduction of equal elements, at least one, that gives the element; or of neutral ones."""
+    value, name = splat(op.operands[0]), op.opdef.name
+    if value is None:
         return None
-    return b.const(value, op.results[0].type)
+    some = all(at_least_one(op.operands[0].type.shape[a]) for a in op.attrs["axes"])
+    neutral = is_number(value, _NEUTRAL.get(name)) if name in _NEUTRAL else False
+    if name == "prod":
+        some = some and value in (0, 1)
+    return b.const(value, op.results[0].type) if neutral or some else None
 
 
-@structural(REDUCTIONS, "scan-short", "cumsum")
-def _cumsum_short(op: Op, b: Builder) -> Any:
-    """A running sum along an axis of size 1 → x."""
-    (x,) = op.operands
-    return x if x.type.shape[op.attrs["axis"]] == 1 else None
+_NEUTRAL = {"any": False, "all": True, "prod": 1, "max": -math.inf, "min": math.inf, "sum": 0}
+_PAIR = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "or", "all": "and"}
+
+
+@structural(REDUCTIONS, "reduce-concatenate", *_AXES, child=("concatenate",), exact="reassociates")
+def _reduce_concatenate(op: Op, b: Builder) -> Any:
+    """A reduction of a join → the parts', combined or joined: the join is never made."""
+    cat = op.operands[0].op
+    assert cat is not None
+    name, axes, axis = op.opdef.name, op.attrs["axes"], cat.attrs["axis"]
+    if len(cat.operands) > 64:
+        return None
+    parts = [b(name, v, axes=axes) for v in cat.operands]
+    if axis not in axes:
+        return b("concatenate", *parts, axis=axis - sum(a < axis for a in axes))
+    while len(parts) > 1:  # in pairs, as a sum is added up
+        pairs = [b(_PAIR[name], v, w) for v, w in zip(parts[::2], parts[1::2])]
+        parts = pairs + parts[len(parts) // 2 * 2 :]
+    return parts[0]
+
+
+@structural(REDUCTIONS, "reduce-pad", *_AXES, child=("pad",), exact="reassociates")
+def _reduce_pad(op: Op, b: Builder) -> Any:
+    """A reduction of what is padded by its neutral element → without those pads."""
+    pad, name, axes = op.operands[0].op, op.opdef.name, op.attrs["axes"]
+    assert pad is not None
+    x, value = pad.operands
+    if not is_number(splat(value), _NEUTRAL[name]):
+        return None
+    total = b(name, x, axes=axes)
+    kept = [i for i in range(x.type.rank) if i not in axes]
+    left = {k: tuple(v[i] for i in kept) for k, v in pad.attrs.items()}
+    return b("pad", total, value, **left) if kept else total
+
+
+@structural(REDUCTIONS, "reduce-reverse", *_AXES, child=("reverse", "sort"), exact="reassociates")
+def _reduce_reverse(op: Op, b: Builder) -> Any:
+    """A reduction over an axis does not see its order: of a reverse, or of a sort."""
+    inner, axes = op.operands[0].op, op.attrs["axes"]
+    assert inner is not None
+    (x,) = inner.operands
+    if inner.opdef.name == "sort":
+        return b(op.opdef.name, x, axes=axes) if inner.attrs["axis"] in axes else None
+    left = tuple(a - sum(r < a for r in axes) for a in inner.attrs["axes"] if a not in axes)
+    total = b(op.opdef.name, x, axes=axes)
+    return b("reverse", total, axes=left) if left else total
+
+
+@structural(REDUCTIONS, "reduce-squeeze", *_AXES, child=("reshape",), exact="reassociates")
+def _reduce_squeeze(op: Op, b: Builder) -> Any:
+    """A reduction of a reshape that only adds axes of size 1 → of the tensor itself."""
+    inner, axes = op.operands[0].op, op.attrs["axes"]
+    assert inner is not None
+    x, shape = inner.operands[0], inner.attrs["shape"]
+    places = squeezed_places(shape, x.type.shape)
+    if places is None or x.type.rank >= len(shape) or any(shape[a] == 1 for a in axes):
+        return None
+    total = b(op.opdef.name, x, axes=tuple(sorted(places[a] for a in axes)))
+    return b.reshape(total, op.results[0].type.shape)
+
+
+@structural(REDUCTIONS, "sum-scaled-up", "sum", child=("mul",), exact="reassociates")
+def _sum_scaled_up(op: Op, b: Builder) -> Any:
+    """sum(c·x) → c·sum(x) for a number c >= 1: nothing overflows that did not before."""
+    product = op.operands[0].op
+    assert product is not None
+    for factor, rest in (product.operands, product.operands[::-1]):
+        c = splat(factor)
+        if c is None or splat(rest) is not None:
+            continue
+        if rest.type.dtype.kind == "f" and not 1 <= c < math.inf:
+            continue
+        total = b("sum", rest, axes=op.attrs["axes"])
+        return b.mul(b.const(c, total.type), total)
+    return None
+
+
+@structural(REDUCTIONS, "sum-neg-int", "sum", child=("neg",))
+def _sum_neg_int(op: Op, b: Builder) -> Any:
+    """sum(-x) → -sum(x) for ints."""
+    neg = maker(op.operands[0], "neg")
+    if neg is None or op.results[0].type.dtype.kind != "i":
+        return None
+    return b("neg", b("sum", neg.operands[0], axes=op.attrs["axes"]))
 
 
 # -- products -------------------------------------------------------------------------------------
@@ -194,3 +278,27 @@ def _outer(op: Op, b: Builder) -> Any:
     stack = tuple(range(r - 2))
     return b.mul(b.broadcast(left, out.shape, (*stack, r - 2)),
                  b.broadcast(right, out.shape, (*stack, r - 1)))  # fmt: skip
+
+
+@structural(REDUCTIONS, "matmul-nothing", "matmul")
+def _matmul_nothing(op: Op, b: Builder) -> Any:
+    """A product over an inner axis of size 0 → zeros; of ints with zeros, too."""
+    x, y = op.operands
+    empty = x.type.shape[-2 if op.attrs["ta"] else -1] == 0
+    zero = x.type.dtype.kind in "iu" and (splat(x) == 0 or splat(y) == 0)
+    return b.zeros(op.results[0].type) if empty or zero else None
+
+
+@structural(REDUCTIONS, "matmul-stack", "matmul", child=("broadcast",), exact="reassociates")
+def _matmul_stack(op: Op, b: Builder) -> Any:
+    """A stack of matrices times one matrix, broadcast → one product of the stack's rows."""
+    x, y = op.operands
+    spread = maker(y, "broadcast")
+    if spread is None or op.attrs["ta"] or x.type.rank < 3:
+        return None
+    (m,), r = spread.operands, x.type.rank
+    if m.type.rank != 2 or spread.attrs["dims"] != (r - 2, r - 1) or 1 in m.type.shape:
+        return None
+    rows = product(x.type.shape[:-1])
+    flat = b("matmul", b.reshape(x, (rows, x.type.shape[-1])), m, ta=False, tb=op.attrs["tb"])
+    return b.reshape(flat, op.results[0].type.shape)

@@ -1,4 +1,4 @@
-"""Structural rules of slices, pads, joins, gathers, casts and markers."""
+"""Structural rules of branches, loops, casts, sorting and markers."""
 
 from __future__ import annotations
 
@@ -7,183 +7,20 @@ from typing import Any
 import numpy as np
 
 from ...ir.build import Builder
-from ...ir.core import Op, Value
-from ...ir.dims import DimLike
+from ...ir.core import Block, Op, Value
 from ..dce import has_effect
-from ..fold import is_number, splat
+from ..fold import splat
 from ..inline import splice
 from ..match import RuleSet, structural
-from .canonical import maker
+from .canonical import ELEMENTWISE, maker, under
 
 STRUCTURE: RuleSet = []
 MARKERS: RuleSet = []
 
-
-# -- slice, pad, concatenate, gather --------------------------------------------------------------
-
-
-@structural(STRUCTURE, "slice-all", "slice")
-def _slice_all(op: Op, b: Builder) -> Any:
-    """x[:] → x."""
-    (x,), a = op.operands, op.attrs
-    whole = all(
-        lo == 0 and hi == n and s == 1
-        for lo, hi, s, n in zip(a["starts"], a["stops"], a["steps"], x.type.shape)
-    )
-    return x if whole and x.type is op.results[0].type else None
+ROUND = ("floor", "ceil", "trunc", "rint", "round_away")
 
 
-@structural(STRUCTURE, "slice-slice", "slice", child=("slice",))
-def _slice_twice(op: Op, b: Builder) -> Any:
-    """A slice of a slice → one."""
-    inner = op.operands[0].op
-    assert inner is not None
-    lo, st = inner.attrs["starts"], inner.attrs["steps"]
-    lo2, hi2, st2 = (op.attrs[k] for k in ("starts", "stops", "steps"))
-    starts = tuple(a + c * s for a, c, s in zip(lo, lo2, st))
-    # the last element is at start + (stop2 - 1) * step; one behind it is a stop that stays inside
-    stops = tuple(a + e * s if s == 1 else a + (e - 1) * s + 1 for a, e, s in zip(lo, hi2, st))
-    steps = tuple(s * s2 for s, s2 in zip(st, st2))
-    if any(isinstance(a, int) and isinstance(e, int) and e < a for a, e in zip(starts, stops)):
-        return None
-    made = b("slice", inner.operands[0], starts=starts, stops=stops, steps=steps)
-    return made if made.type is op.results[0].type else None
-
-
-@structural(STRUCTURE, "slice-pad", "slice", child=("pad",))
-def _slice_pad(op: Op, b: Builder) -> Any:
-    """A slice that takes exactly what was padded → x."""
-    pad = op.operands[0].op
-    assert pad is not None
-    x = pad.operands[0]
-    fits = x.type is op.results[0].type and all(
-        lo == a and s == i + 1
-        for lo, a, s, i in zip(
-            pad.attrs["lo"], op.attrs["starts"], op.attrs["steps"], pad.attrs["interior"]
-        )
-    )
-    return x if fits else None
-
-
-@structural(STRUCTURE, "slice-concatenate", "slice", child=("concatenate",))
-def _slice_concatenate(op: Op, b: Builder) -> Any:
-    """A slice that lies in one part of a concatenate → a slice of that part."""
-    cat = op.operands[0].op
-    assert cat is not None
-    axis = cat.attrs["axis"]
-    lo, hi = op.attrs["starts"][axis], op.attrs["stops"][axis]
-    start: DimLike = 0
-    for part in cat.operands:
-        size = part.type.shape[axis]
-        stop = start + size
-        before, behind = lo - start, stop - hi
-        if all(d.__class__ is int and d >= 0 for d in (before, behind)):
-            starts, stops = list(op.attrs["starts"]), list(op.attrs["stops"])
-            starts[axis], stops[axis] = before, hi - start
-            made = b("slice", part, starts=tuple(starts), stops=tuple(stops),
-                     steps=op.attrs["steps"])  # fmt: skip
-            return made if made.type is op.results[0].type else None
-        start = stop
-    return None
-
-
-@structural(STRUCTURE, "slice-broadcast", "slice", child=("broadcast",))
-def _slice_broadcast(op: Op, b: Builder) -> Any:
-    """A slice of a broadcast → the broadcast of a slice."""
-    inner, a = op.operands[0].op, op.attrs
-    assert inner is not None
-    x, dims = inner.operands[0], inner.attrs["dims"]
-    pick = {k: tuple(a[k][d] for d in dims) for k in ("starts", "stops", "steps")}
-    if any(n == 1 and inner.attrs["shape"][d] != 1 for n, d in zip(x.type.shape, dims)):
-        return None
-    small = b("slice", x, **pick) if dims else x
-    return b("broadcast", small, shape=op.results[0].type.shape, dims=dims)
-
-
-@structural(STRUCTURE, "pad-nothing", "pad")
-def _pad_nothing(op: Op, b: Builder) -> Any:
-    """A pad by nothing → x; by its own constant → that constant."""
-    (x, value), a = op.operands, op.attrs
-    if x.type is op.results[0].type and all(n == 0 for k in ("lo", "hi", "interior") for n in a[k]):
-        return x
-    s = splat(value)
-    if s is not None and is_number(splat(x), s):
-        return b.const(s, op.results[0].type)
-    return None
-
-
-@structural(STRUCTURE, "pad-pad", "pad", child=("pad",))
-def _pad_twice(op: Op, b: Builder) -> Any:
-    """Pads around one another with the same number → one."""
-    (x, value), a = op.operands, op.attrs
-    inner = maker(x, "pad")
-    if inner is None or any(a["interior"]) or any(inner.attrs["interior"]):
-        return None
-    s = splat(value)
-    if value is not inner.operands[1] and (s is None or not is_number(splat(inner.operands[1]), s)):
-        return None
-    sides = {k: tuple(p + q for p, q in zip(a[k], inner.attrs[k])) for k in ("lo", "hi")}
-    if any(n.__class__ is not int or n < 0 for k in ("lo", "hi") for n in inner.attrs[k]):
-        return None
-    return b("pad", inner.operands[0], value, **sides, interior=a["interior"])
-
-
-@structural(STRUCTURE, "concatenate-parts", "concatenate")
-def _concatenate_parts(op: Op, b: Builder) -> Any:
-    """Empty parts are dropped, nested concatenates flattened; of one part → that part."""
-    axis = op.attrs["axis"]
-    parts: list[Value] = []
-    for v in op.operands:
-        inner = maker(v, "concatenate")
-        if inner is not None and inner.attrs["axis"] == axis:
-            parts += inner.operands
-        elif v.type.shape[axis] != 0:
-            parts.append(v)
-    if not parts or tuple(parts) == op.operands:
-        return op.operands[0] if len(op.operands) == 1 else None
-    return parts[0] if len(parts) == 1 else b("concatenate", *parts, axis=axis)
-
-
-@structural(STRUCTURE, "concatenate-slices", "concatenate", child=("slice",))
-def _concatenate_slices(op: Op, b: Builder) -> Any:
-    """Slices of one tensor that follow each other, joined → one slice."""
-    axis = op.attrs["axis"]
-    parts = list(op.operands)
-    for i in range(len(parts) - 1):
-        p, q = maker(parts[i], "slice"), maker(parts[i + 1], "slice")
-        if p is None or q is None or p.operands[0] is not q.operands[0]:
-            continue
-        stops = list(p.attrs["stops"])
-        stops[axis] = q.attrs["starts"][axis]
-        starts = list(q.attrs["starts"])
-        starts[axis] = p.attrs["starts"][axis]
-        if (
-            p.attrs["steps"] == q.attrs["steps"] == (1,) * len(stops)
-            and p.attrs["stops"] == tuple(stops)
-            and p.attrs["starts"] == tuple(starts)
-        ):
-            joined = b("slice", p.operands[0], starts=tuple(starts), stops=q.attrs["stops"],
-                       steps=p.attrs["steps"])  # fmt: skip
-            parts[i : i + 2] = [joined]
-            return joined if len(parts) == 1 else b("concatenate", *parts, axis=axis)
-    return None
-
-
-@structural(STRUCTURE, "gather-constant", "gather", child=("constant",))
-def _gather_constant(op: Op, b: Builder) -> Any:
-    """x taken at one known index → a slice of x."""
-    x, idx = op.operands
-    axis, k = op.attrs["axis"], splat(idx)
-    n = x.type.shape[axis]
-    if k is None or idx.type.rank or n.__class__ is not int or not 0 <= k < n:
-        return None
-    starts, stops = [0] * x.type.rank, list(x.type.shape)
-    starts[axis], stops[axis] = k, k + 1
-    one = b("slice", x, starts=tuple(starts), stops=tuple(stops), steps=(1,) * x.type.rank)
-    return b.reshape(one, op.results[0].type.shape)
-
-
-# -- branches, casts and markers -------------------------------------------------------------------
+# -- branches --------------------------------------------------------------------------------------
 
 
 @structural(STRUCTURE, "cond-constant", "cond", child=("constant",))
@@ -198,6 +35,31 @@ def _cond_constant(op: Op, b: Builder) -> Any:
     return tuple(splice(taken, op.operands[1:], fresh=True)[1])
 
 
+@structural(STRUCTURE, "cond-same", "cond")
+def _cond_same(op: Op, b: Builder) -> Any:
+    """Results for which both branches give the same operand → that operand."""
+    yes, no = op.regions
+    place = {v: i for i, v in enumerate(yes.params)}
+    other = {v: i for i, v in enumerate(no.params)}
+    given: dict[int, Value] = {}
+    for k, (a, c) in enumerate(zip(yes.results, no.results)):
+        i = place.get(a)
+        if i is not None and i == other.get(c):
+            given[k] = op.operands[1 + i]
+    if not given or any(has_effect(o) for r in op.regions for o in r.ops):
+        return None
+    rest = [k for k in range(len(yes.results)) if k not in given]
+    made: dict[int, Value] = {}
+    if rest:
+        blocks = tuple([Block(r.params, r.ops, [r.results[k] for k in rest]) for r in op.regions])
+        small = b.op("cond", *op.operands, regions=blocks)
+        made = dict(zip(rest, small.results))
+    return tuple([given[k] if k in given else made[k] for k in range(len(yes.results))])
+
+
+# -- casts and rounding ----------------------------------------------------------------------------
+
+
 @structural(STRUCTURE, "cast-same", "cast")
 def _cast_same(op: Op, b: Builder) -> Any:
     """A cast to the dtype it has → x."""
@@ -206,16 +68,136 @@ def _cast_same(op: Op, b: Builder) -> Any:
 
 @structural(STRUCTURE, "cast-cast", "cast", child=("cast",))
 def _cast_twice(op: Op, b: Builder) -> Any:
-    """A cast of a cast that loses nothing → one cast."""
+    """A cast of a cast that loses nothing → one cast; of ints, that loses less than the next."""
     inner = op.operands[0].op
     assert inner is not None
     (x,) = inner.operands
-    src, mid = x.type.dtype, inner.results[0].type.dtype
+    src, mid, out = x.type.dtype, inner.results[0].type.dtype, op.attrs["dtype"]
+    if all(d.kind in "iu" for d in (src, mid, out)) and mid.bits >= out.bits:
+        return b.cast(x, out)  # low bits of low bits
     if not np.can_cast(src.np, mid.np, "safe"):
         return None
     if src.kind in "iu" and mid.kind == "f" and src.bits >= mid.bits:
         return None  # NumPy calls i64 → f64 safe
-    return b.cast(x, op.attrs["dtype"])
+    return b.cast(x, out)
+
+
+@structural(STRUCTURE, "cast-select", "cast", child=("select",))
+def _cast_select(op: Op, b: Builder) -> Any:
+    """A cast of a choice between two numbers → the choice between the numbers, cast."""
+    choose = op.operands[0].op
+    assert choose is not None
+    mask, x, y = choose.operands
+    if splat(x) is None or splat(y) is None:
+        return None
+    dtype = op.attrs["dtype"]
+    return b.select(mask, b.cast(x, dtype), b.cast(y, dtype))
+
+
+def _whole(v: Value) -> bool:
+    """Whether every element is an integer, an infinity or NaN."""
+    op = v.op
+    if op is None:
+        return False
+    name = op.opdef.name
+    if name == "cast":
+        return op.operands[0].type.dtype.kind in "biu"
+    if name in ("neg", "abs", "broadcast", "reshape", "transpose", "slice", "gather", "reverse"):
+        return _whole(op.operands[0])
+    if name in ("maximum", "minimum"):
+        return _whole(op.operands[0]) and _whole(op.operands[1])
+    return name in ROUND or name == "sign"
+
+
+@structural(STRUCTURE, "round-whole", *ROUND, child=(*ROUND, "cast", "neg", "abs", "broadcast",
+            "reshape", "maximum", "minimum", "sign"))  # fmt: skip
+def _round_whole(op: Op, b: Builder) -> Any:
+    """Rounding what is whole already → x."""
+    (x,) = op.operands
+    return x if _whole(x) else None
+
+
+@structural(STRUCTURE, "sign-sign", "sign", child=("sign",))
+def _sign_twice(op: Op, b: Builder) -> Any:
+    """The sign of a sign → the sign."""
+    return op.operands[0]
+
+
+# -- sorting and running values --------------------------------------------------------------------
+
+
+@structural(STRUCTURE, "sort-sort", "sort", child=("sort",))
+def _sort_twice(op: Op, b: Builder) -> Any:
+    """Sorting what is sorted along the axis → x."""
+    inner = op.operands[0].op
+    assert inner is not None
+    return op.operands[0] if inner.attrs["axis"] == op.attrs["axis"] else None
+
+
+@structural(STRUCTURE, "sort-equal", "sort", child=("constant", "broadcast"))
+def _sort_equal(op: Op, b: Builder) -> Any:
+    """Sorting equal elements → x."""
+    (x,) = op.operands
+    if splat(x) is not None:
+        return x
+    spread = maker(x, "broadcast")
+    if spread is None:
+        return None
+    dims, (y,) = spread.attrs["dims"], spread.operands
+    axis = op.attrs["axis"]
+    return x if axis not in dims or y.type.shape[dims.index(axis)] == 1 else None
+
+
+@structural(STRUCTURE, "take-argsort", "take_along", child=("argsort",))
+def _take_argsort(op: Op, b: Builder) -> Any:
+    """x taken in the order of argsort(x) → sort(x)."""
+    x, idx = op.operands
+    order = maker(idx, "argsort")
+    axis = op.attrs["axis"]
+    if order is None or order.operands[0] is not x or order.attrs["axis"] != axis:
+        return None
+    return b("sort", x, axis=axis)
+
+
+@structural(STRUCTURE, "running-extreme-twice", "cummax", "cummin", child=("cummax", "cummin"))
+def _running_twice(op: Op, b: Builder) -> Any:
+    """The running maximum of a running maximum → that."""
+    inner = op.operands[0].op
+    assert inner is not None
+    same = inner.opdef is op.opdef and inner.attrs["axis"] == op.attrs["axis"]
+    return op.operands[0] if same else None
+
+
+@structural(STRUCTURE, "scan-short", "cumsum", "cumprod", "cummax", "cummin", "sort")
+def _scan_short(op: Op, b: Builder) -> Any:
+    """A running sum, or a sort, along an axis of size 1 → x."""
+    (x,) = op.operands
+    return x if x.type.shape[op.attrs["axis"]] == 1 else None
+
+
+@structural(STRUCTURE, "index-short", "argmax", "argmin", "argsort")
+def _index_short(op: Op, b: Builder) -> Any:
+    """The index of the largest of one element → 0."""
+    (x,) = op.operands
+    return b.zeros(op.results[0].type) if x.type.shape[op.attrs["axis"]] == 1 else None
+
+
+# -- transposes and reverses go behind elementwise ops ----------------------------------------------
+
+
+@structural(STRUCTURE, "elementwise-transpose", *ELEMENTWISE, child=("transpose",))
+def _elementwise_transpose(op: Op, b: Builder) -> Any:
+    """f(transpose(x), transpose(y)) → transpose(f(x, y)), by one permutation."""
+    return under(op, b, "transpose")
+
+
+@structural(STRUCTURE, "elementwise-reverse", *ELEMENTWISE, child=("reverse",))
+def _elementwise_reverse(op: Op, b: Builder) -> Any:
+    """f(reverse(x), reverse(y)) → reverse(f(x, y)), along the same axes."""
+    return under(op, b, "reverse")
+
+
+# -- markers ---------------------------------------------------------------------------------------
 
 
 @structural(MARKERS, "drop-marker", "identity", "stop_gradient")

@@ -1,0 +1,1 @@
+"""Modules that programs written for Theano import from its sandbox."""

@@ -1,0 +1,23 @@
+"""What random programs must know of rows beyond the table: which jump, which are free of rounding."""
+
+from __future__ import annotations
+
+# what has a kink or a jump, and what hides a derivative
+NOT_SMOOTH = frozenset({
+    "abs", "maximum", "minimum", "max", "min", "floor", "sign", "stop_gradient", "fmax", "fmin",
+    "clip", "mod", "fmod", "frac", "mantissa", "cummax", "cummin", "sort", "scatter_max",
+    "scatter_min",
+})  # fmt: skip
+# elementwise rows that move elements or compare them: no rounding
+EXACT = frozenset({
+    "neg", "abs", "sign", "maximum", "minimum", "identity", "stop_gradient", "floor", "ceil",
+    "trunc", "rint", "round_away", "copysign", "fmax", "fmin", "clip", "heaviside",
+})  # fmt: skip
+# those that turn a rounding error in an operand into another result
+JUMPS = frozenset({
+    "sign", "floor", "eq", "ne", "lt", "le", "gt", "ge", "isnan", "ceil", "trunc", "rint",
+    "round_away", "frac", "fmod", "mod", "floordiv", "copysign", "signbit", "nextafter", "spacing",
+    "ldexp", "mantissa", "exponent", "isinf", "isfinite", "heaviside",
+})  # fmt: skip
+# exact ones that make NaN or infinities of numbers
+WILD = frozenset({"fmod", "mod", "floordiv", "ldexp"})
