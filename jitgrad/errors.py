@@ -70,6 +70,26 @@ class NotDifferentiableError(JitgradError, TypeError):
     """A derivative was asked of an operation that has none."""
 
 
+class NullTypeGradError(NotDifferentiableError):
+    """A gradient was asked for that is not defined; the message says why."""
+
+
+class GradientError(JitgradError):
+    """A gradient is not what finite differences give: position, both values, errors, tolerances."""
+
+    def __init__(self, arg: int, err_pos: int, shape: tuple[int, ...], val1: float, val2: float,
+                 abs_err: float, rel_err: float, abs_tol: float, rel_tol: float) -> None:  # fmt: skip
+        super().__init__(
+            f"numeric gradient and analytic gradient exceed tolerance:\n"
+            f"  at position {err_pos} of argument {arg}, of shape {shape}: {val1:g} (analytic) and "
+            f"{val2:g} (numeric)\n"
+            f"  abs. error = {abs_err:g}, abs. tolerance = {abs_tol:g}\n"
+            f"  rel. error = {rel_err:g}, rel. tolerance = {rel_tol:g}"
+        )
+        self.arg, self.err_pos, self.shape, self.val1, self.val2 = arg, err_pos, shape, val1, val2
+        self.abs_err, self.rel_err, self.abs_tol, self.rel_tol = abs_err, rel_err, abs_tol, rel_tol
+
+
 class DisconnectedInputError(JitgradError, ValueError):
     """`wrt` is not part of the graph of the cost."""
 

@@ -1,4 +1,4 @@
-"""Gradients of symbolic variables: `grad`, and how `function` derives them anew when it compiles.
+"""`grad`, and the names of Theano's module `gradient`.
 
 `grad` differentiates the graph as the user wrote it, and that is what `pp` shows. Beside each
 gradient a recipe is kept; `function` follows it on the *stabilized* cost, so that naive formulas
@@ -8,113 +8,88 @@ such as log(1 + exp(x)) have finite, exact gradients.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from .errors import DisconnectedInputError, at
+from .errors import (
+    DisconnectedInputError,
+    DTypeError,
+    GradientError,
+    Loc,
+    NotDifferentiableError,
+    NullTypeGradError,
+    at,
+)
 from .frontend.pp import short
 from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
 from .frontend.symbolic_notes import Recipe, recipes
+from .frontend.symbolic_null import (
+    DisconnectedType,
+    NullType,
+    Placeholder,
+    disconnected_type,
+    null_type,
+)
 from .frontend.symbolic_ops import broadcast
 from .ir.build import Builder
-from .ir.core import Op, Value, reachable, serial
-from .ir.types import F64, tensor
-from .transforms import pullback
+from .ir.core import Value, serial
+from .ir.types import tensor
+from .symbolic_derive import connected, derive, float_like
 
-__all__ = ["DisconnectedInputError", "consider_constant", "disconnected_grad", "grad"]
+_HOMES = {
+    "symbolic_jacobian": ("Lop", "Rop", "hessian", "hessian_vector_product", "jacobian",
+                          "subgraph_grad", "format_as"),
+    "symbolic_markers": ("consider_constant", "disconnected_grad", "grad_clip",
+                         "grad_not_implemented", "grad_scale", "grad_undefined", "undefined_grad",
+                         "zero_grad"),
+    "symbolic_numeric": ("numeric_grad", "verify_grad"),
+}  # fmt: skip
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
 
-Stabilize = Callable[[Sequence[Op], Value], Value]
+__all__ = ["DisconnectedInputError", "DisconnectedType", "GradientError", "NullType",
+           "NullTypeGradError", "disconnected_type", "grad", "null_type", *_HOME]  # fmt: skip
 
-
-def derive(
-    cost: Value | None,
-    wrt: Sequence[Value],
-    constants: Sequence[Value],
-    known: Sequence[tuple[Value, Value]],
-    stabilize: Stabilize | None = None,
-) -> list[Value | None]:
-    """Gradients of `cost` by `wrt` (None: no path); see `Recipe`.
-
-    A walk ends at every value of `wrt`, `constants` and `known`; those that are results of
-    operations are then walked from in turn, the latest first, with what they received.
-    """
-    b = Builder()
-    given = {id(k): g for k, g in known}
-    ints = {id(v) for v in wrt if not v.type.dtype.inexact}
-    casts = []
-    if ints:  # an integer moves what it becomes as a float, nothing else
-        roots = [*([cost] if cost is not None else []), *(k for k, _ in known)]
-        casts = [op.results[0] for op in reachable(roots) if op.opdef.name == "cast"
-                 and id(op.operands[0]) in ints and op.results[0].type.dtype.inexact]  # fmt: skip
-    fixed = {id(c) for c in (*constants, *casts)}
-    stops = {id(v): v for v in (*wrt, *constants, *casts, *(k for k, _ in known))}
-    total: dict[int, Value] = dict(given)
-
-    def walk(source: Value, seed: Value, ends: list[Value]) -> None:
-        if stabilize is not None:
-            source = stabilize(reachable([source], ends), source)
-        for v, ct in zip(ends, pullback([source], [seed], ends)):
-            if ct is not None and id(v) not in given:
-                old = total.get(id(v))
-                total[id(v)] = ct if old is None else b.add(old, ct)
-
-    def age(v: Value) -> int:
-        return -1 if v.op is None else v.op.serial
-
-    ends = sorted(stops.values(), key=age)
-    if cost is not None:
-        b.loc = cost.op.loc if cost.op is not None else None
-        b.made_by = "grad"
-        kind = cost.type.dtype if cost.type.dtype.is_float else F64
-        one = b.const(1.0, tensor(kind, ()), "1.0")
-        seed = b("fill", cost, one)
-        if id(cost) in stops:  # the cost itself is asked for
-            if id(cost) not in given:
-                total[id(cost)] = seed
-        else:
-            walk(cost, seed, ends)
-    while ends and ends[-1].op is not None:
-        v = ends.pop()
-        ct = total.get(id(v))
-        if ct is not None and id(v) not in fixed and ends:
-            walk(v, ct, ends)
-    for c in casts:
-        ct, i = total.get(id(c)), id(c.op.operands[0]) if c.op else 0
-        if ct is not None and i not in given:
-            ct, old = b.cast(ct, F64), total.get(i)
-            total[i] = ct if old is None else b.add(old, ct)
-    return [total.get(id(v)) for v in wrt]
+if TYPE_CHECKING:
+    from .symbolic_jacobian import (
+        Lop,
+        Rop,
+        format_as,
+        hessian,
+        hessian_vector_product,
+        jacobian,
+        subgraph_grad,
+    )
+    from .symbolic_markers import (
+        consider_constant,
+        disconnected_grad,
+        grad_clip,
+        grad_not_implemented,
+        grad_scale,
+        grad_undefined,
+        undefined_grad,
+        zero_grad,
+    )
+    from .symbolic_numeric import numeric_grad, verify_grad
 
 
-# Operands of which only the shape or the place counts, or through which nothing may pass.
-_APART = {"gather": 1, "scatter_add": 1, "fill": 0, "stop_gradient": 0}
-
-
-def _connected(roots: Sequence[Value], stops: set[int]) -> set[int]:
-    """Ids of the values that `roots` depend on by value, through integers and flat ops too."""
-    seen: set[int] = set()
-    stack = list(roots)
-    while stack:
-        v = stack.pop()
-        if id(v) in seen:
-            continue
-        seen.add(id(v))
-        if v.op is None or id(v) in stops:
-            continue
-        apart = _APART.get(v.op.opdef.name, -1)
-        stack += [w for k, w in enumerate(v.op.operands) if k != apart]
-    return seen
+def __getattr__(name: str) -> Any:
+    """The other functions, which need this module, when they are first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, getattr(import_module(f".{_HOME[name]}", __package__), name))
 
 
 def grad(
     cost: Any,
     wrt: Any,
-    consider_constant: Sequence[TensorVariable] | None = None,
+    consider_constant: Iterable[TensorVariable] | None = None,
     disconnected_inputs: str = "raise",
     add_names: bool = True,
     known_grads: Mapping[TensorVariable, Any] | None = None,
-    return_disconnected: str = "zero",
+    return_disconnected: str | None = "zero",
+    null_gradients: str = "raise",
 ) -> Any:
     """The gradient of a scalar `cost` by `wrt`: one for a variable, a list for a list, and so on.
 
@@ -124,7 +99,10 @@ def grad(
     add_names            name the gradients "(dy/dx)" where both have names
     known_grads          gradients by some variables, used instead of those that the cost gives;
                          `cost` may then be None
-    return_disconnected  what such a gradient is then: "zero", or "none" (None)
+    return_disconnected  what a disconnected gradient is if no error: "zero", "none" (None) or
+                         "disconnected", a placeholder of `DisconnectedType`
+    null_gradients       what to do where a gradient is not defined: "raise" `NullTypeGradError`, or
+                         "return" a placeholder of `NullType`, which says why
 
     >>> from .frontend.symbolic import TensorType
     >>> from .frontend.pp import pp
@@ -132,93 +110,194 @@ def grad(
     >>> pp(grad(x**2, x))
     '((fill((x ** 2), 1.0) * 2) * (x ** (2 - 1)))'
 
-    Integer variables have float gradients. A variable that the cost depends on, though only through
-    integers or steps, has the gradient 0.
+    Integer variables have float gradients: the cost depends on what they become as floats. A
+    variable that the cost depends on, though only through integers or steps, has the gradient 0.
 
-    Raises `TypeError` for a cost that is not scalar.
+    Raises `TypeError` for a cost that is not scalar, and for a `wrt` that is no variable;
+    `ValueError` for options that do not exist.
     """
     loc = here()
-    if disconnected_inputs not in ("raise", "warn", "ignore"):
-        raise ValueError("disconnected_inputs is 'raise', 'warn' or 'ignore', "
-                         f"not {disconnected_inputs!r}")  # fmt: skip
-    if return_disconnected not in ("zero", "none"):
-        raise ValueError(f"return_disconnected is 'zero' or 'none', not {return_disconnected!r}")
-    if cost is None and not known_grads:
-        raise ValueError("grad of no cost needs known_grads")
-    if cost is not None:
-        cost = as_tensor_variable(cost)
-        if cost.ndim:
-            raise TypeError(at(f"cost must be a scalar.\n  {short(cost, 0)} has {cost.ndim} dims: "
-                               f"{cost.type}", loc))  # fmt: skip
-    many = isinstance(wrt, (list, tuple))
-    asked = list(wrt) if many else [wrt]
-    for w in asked:
-        if not isinstance(w, TensorVariable):
-            raise TypeError(at(f"wrt takes variables, not {type(w).__name__}", loc))
-    constants = tuple([c.value for c in consider_constant or ()])
-    known = tuple([(k.value, _known(k, g)) for k, g in (known_grads or {}).items()])
-    start = serial()
-    root = cost.value if cost is not None else None
-    values = tuple([w.value for w in asked])
-    found = derive(root, values, constants, known)
-    recipe = Recipe(root, values, constants, known, start, derive)
-    kept = {id(g) for _, g in known}
+    missing = _option("return_disconnected", return_disconnected, ("zero", "none", "disconnected"))
+    null = _option("null_gradients", null_gradients, ("raise", "return"))
+    _option("disconnected_inputs", disconnected_inputs, ("raise", "warn", "ignore"))
+    if cost is None and known_grads is None:
+        raise ValueError(at("grad of no cost needs known_grads", loc))
+    root = None if cost is None else _scalar(cost, loc)
+    asked = variables(wrt, "wrt", loc)
+    constants = tuple([v.value for v in variables(list(consider_constant or ()),
+                                                  "consider_constant", loc)])  # fmt: skip
+    known, apart = _known_grads(known_grads or {}, loc)
+    constants += tuple([k for k, _ in apart.values()])
+    if id(root) in apart:
+        root = None
+    answers = _answers(root, [w.value for w in asked], constants, known, null)
+    reasons: set[int] = set()
+    for k, p in apart.values():
+        if isinstance(p.type, NullType):
+            reasons |= connected([k], (*constants, *(v for v, _ in known)))
+    flat: set[int] | None = None
     out: list[Any] = []
-    flat: set[int] = set()
-    if any(g is None for g in found):
-        roots = [*([root] if root is not None else []), *(k for k, _ in known)]
-        flat = _connected(roots, {id(c) for c in constants})
-    for k, (w, g) in enumerate(zip(asked, found)):
-        if g is None:
-            apart = id(w.value) not in flat
-            if apart:
-                _disconnected(w, disconnected_inputs, loc)
-            out.append(None if apart and return_disconnected == "none" else _zero(w))
+    for w, g in zip(asked, answers):
+        given = apart.get(id(w.value))
+        if given is not None and isinstance(given[1].type, NullType):
+            g = given[1]
+        elif given is None and id(w.value) in reasons:
+            g = next(p for _, p in apart.values() if isinstance(p.type, NullType))
+        if isinstance(g, Placeholder):
+            if null == "raise":
+                why = g.type.why_null if isinstance(g.type, NullType) else ""
+                raise NullTypeGradError(at(f"the gradient by {w!r} is not defined. {why}", loc))
+            out.append(g)
             continue
-        if id(g) not in kept and g.op is not None and g.op.serial > start:
+        if g is not None:
+            if add_names and cost is not None and g in recipes and not g.name:
+                name = as_tensor_variable(cost).name
+                g.name = f"(d{name}/d{w.name})" if name and w.name else ""
+            out.append(wrap(g))
+            continue
+        if flat is None:
+            flat = connected([*([root] if root is not None else []), *(k for k, _ in known)],
+                             (*constants, *(k for k, _ in known)))  # fmt: skip
+        alone = given is not None or id(w.value) not in flat
+        if alone:
+            report_disconnected(w, disconnected_inputs, loc)
+        if alone and missing != "zero":
+            out.append(None if missing == "none" else disconnected_type())
+        else:
+            out.append(zeros_like(w.value))
+    return like(wrt, out)
+
+
+def _option(name: str, value: Any, allowed: Sequence[str]) -> str:
+    """A keyword of a few values, in whatever case."""
+    found = str(value).lower()
+    if found not in allowed:
+        options = ", ".join(map(repr, allowed[:-1]))
+        raise ValueError(at(f"Invalid value for keyword {name!r}: it is {options} or "
+                            f"{allowed[-1]!r}, not {value!r}", here()))  # fmt: skip
+    return found
+
+
+def _scalar(cost: Any, loc: Loc | None) -> Value:
+    if isinstance(cost, Placeholder):
+        why = cost.type.why_null if isinstance(cost.type, NullType) else "it is disconnected"
+        raise ValueError(at(f"Can't differentiate a NaN cost. It has no value: {why}", loc))
+    cost = as_tensor_variable(cost)
+    if cost.ndim:
+        raise TypeError(at(f"cost must be a scalar.\n  {short(cost, 0)} has {cost.ndim} dims: "
+                           f"{cost.type}", loc))  # fmt: skip
+    return cost.value
+
+
+def variables(given: Any, name: str, loc: Loc | None) -> list[TensorVariable]:
+    """What is asked for, as a list; `TypeError` for what is no variable."""
+    if isinstance(given, (set, frozenset)):
+        raise TypeError(at(f"{name} must not be a set: it has no order, so the gradients could "
+                           "not be returned in a matching one", loc))  # fmt: skip
+    out = list(given) if isinstance(given, (list, tuple)) else [given]
+    for v in out:
+        if not isinstance(v, TensorVariable):
+            raise TypeError(at(f"{name} takes variables, not {type(v).__name__}", loc))
+    return out
+
+
+def like(given: Any, answers: Sequence[Any]) -> Any:
+    """Answers in the form of what was asked for: one, a list, a tuple."""
+    if isinstance(given, list):
+        return list(answers)
+    return tuple(answers) if isinstance(given, tuple) else answers[0]
+
+
+def _answers(
+    root: Value | None,
+    wrt: Sequence[Value],
+    constants: tuple[Value, ...],
+    known: tuple[tuple[Value, Value], ...],
+    null: str,
+) -> list[Any]:
+    """Gradients, or None, or placeholders of what is not defined."""
+    try:
+        return with_recipe(derive, root, wrt, constants, known)
+    except NotDifferentiableError as err:
+        if null == "raise":
+            raise NullTypeGradError(str(err)) from None
+    out: list[Any] = []
+    for w in wrt:
+        try:
+            out += with_recipe(derive, root, [w], constants, known)
+        except NotDifferentiableError as err:
+            out.append(NullType(str(err))())
+    return out
+
+
+def with_recipe(
+    make: Any,
+    cost: Value | None,
+    asked: Sequence[Value],
+    constants: Sequence[Value] = (),
+    known: Sequence[tuple[Value, Value]] = (),
+) -> list[Value | None]:
+    """What `make` derives, remembered for `function`."""
+    start = serial()
+    found: list[Value | None] = make(cost, asked, constants, known)
+    recipe = Recipe(cost, tuple(asked), tuple(constants), tuple(known), start, make)
+    kept = {id(g) for _, g in known}
+    for k, g in enumerate(found):
+        if g is not None and id(g) not in kept and g.op is not None and g.op.serial > start:
             recipes.setdefault(g, (recipe, k))
-            if add_names and cost is not None and cost.name and w.name and not g.name:
-                g.name = f"(d{cost.name}/d{w.name})"
-        out.append(wrap(g))
-    if not many:
-        return out[0]
-    return tuple(out) if isinstance(wrt, tuple) else out
+    return found
 
 
-def _known(k: TensorVariable, g: Any) -> Value:
+def _known_grads(
+    given: Mapping[TensorVariable, Any], loc: Loc | None
+) -> tuple[tuple[tuple[Value, Value], ...], dict[int, tuple[Value, Placeholder]]]:
+    """Pairs of values and gradients; and, by id, the values whose gradients are placeholders."""
+    if not isinstance(given, Mapping):
+        raise TypeError(at(f"known_grads is a dict, not {type(given).__name__}", loc))
+    pairs, apart = [], {}
+    for k, g in given.items():
+        if not isinstance(k, TensorVariable):
+            raise TypeError(at(f"known_grads has variables as keys, not {type(k).__name__}", loc))
+        if isinstance(g, Placeholder):
+            apart[id(k.value)] = k.value, g
+        else:
+            pairs.append((k.value, cotangent("known_grads", k, g)))
+    return tuple(pairs), apart
+
+
+def cotangent(what: str, k: TensorVariable, g: Any) -> Value:
+    """A gradient given by the user, in the shape and the float dtype of a gradient of `k`."""
     b = Builder(here())
     v = as_tensor_variable(g).value
-    pair = broadcast(b, "known_grads", (k.value, v))
-    if pair[1].type.shape != k.value.type.shape:
-        raise ValueError(at(f"the known gradient of {k!r} has more dims than it", b.loc))
-    return b.cast(pair[1], k.value.type.dtype)
+    if isinstance(g, TensorVariable) and not v.type.dtype.inexact:
+        raise DTypeError(at(f"Gradients must be floats, but {what} of {k!r} has one of "
+                            f"{as_tensor_variable(g).type}", b.loc))  # fmt: skip
+    if v.type.rank > k.ndim:
+        raise ValueError(at(f"{what}: the gradient of {k!r}, {k.type}, has more dims than it: "
+                            f"{as_tensor_variable(g).type}", b.loc))  # fmt: skip
+    pair = broadcast(b, what, (k.value, v))
+    if pair[0] is not k.value:
+        raise ValueError(at(f"{what}: the gradient of {k!r}, {k.type}, does not fit: it is "
+                            f"{as_tensor_variable(g).type}", b.loc))  # fmt: skip
+    return b.cast(pair[1], float_like(k.value))
 
 
-def _zero(w: TensorVariable) -> TensorVariable:
+def zeros_like(v: Value) -> TensorVariable:
+    """Zeros in the shape of `v`, of a float dtype."""
     b = Builder(here())
-    kind = w.value.type.dtype if w.value.type.dtype.is_float else F64
-    return wrap(b("fill", w.value, b.const(0.0, tensor(kind, ()), "0.0")))
+    return wrap(b("fill", v, b.const(0.0, tensor(float_like(v), ()), "0.0")))
 
 
-def _disconnected(w: TensorVariable, how: str, loc: Any) -> None:
+def report_disconnected(v: TensorVariable, how: str, loc: Any) -> None:
+    """Raise, warn or do nothing about what the cost does not depend on."""
     if how == "ignore":
         return
     message = (
         "grad method was asked to compute the gradient with respect to a variable that is not part "
         "of the computational graph of the cost, or is used only by a non-differentiable operator: "
-        f"{w!r}"
+        f"{v!r}"
     )
     if how == "warn":
         warnings.warn(message, stacklevel=3)
         return
     raise DisconnectedInputError(at(message, loc))
-
-
-def disconnected_grad(x: Any) -> TensorVariable:
-    """`x`, through which no gradient passes."""
-    return wrap(Builder(here())("stop_gradient", as_tensor_variable(x).value))
-
-
-consider_constant = disconnected_grad
-
-# `jitgrad.grad` of a variable is this one

@@ -108,10 +108,6 @@ class SlowCall:
                 raise TypeError(f"{self.name} got two values for its input {name!r}: Multiple "
                                 f"values for input: {name}")  # fmt: skip
             values[k] = value
-        for k, value in enumerate(values[:n]):
-            if value is None:
-                raise TypeError(f"Missing required input: {self.label(k)}, "
-                                f"{self.inputs[k].cell.type}, of {self.name}")  # fmt: skip
         return self.arrays(values)
 
     def place(self, name: str) -> int:
@@ -142,6 +138,9 @@ class SlowCall:
     def one(self, k: int, value: Any) -> np.ndarray:
         """One argument as an array of the input's dtype and rank."""
         i, type_ = self.inputs[k], self.types[k]
+        if value is None:
+            raise TypeError(f"Missing required input: {self.label(k)}, {i.cell.type}, of "
+                            f"{self.name}")  # fmt: skip
         try:
             array = fitted(value, type_.dtype, type_.rank, i.downcast, i.strict,
                            "function allow_input_downcast=True")  # fmt: skip

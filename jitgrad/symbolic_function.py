@@ -169,7 +169,11 @@ class _Job:
                 self.updates[id(v)] = v.variable, _new_value(v.variable, new, loc)
                 more += 1
             if not more:
-                return
+                break
+        known = {id(v) for v in self.hidden}  # what is only updated is an input too, as Theano's is
+        for target, _ in self.updates.values():
+            if isinstance(target, SharedVariable) and id(target.value) not in known:
+                self.hidden.append(target.value)
 
     def _hidden(self, roots: list[Value]) -> list[SharedValue]:
         given = [i.variable.value for i in self.ins]

@@ -132,6 +132,7 @@ def compile_ir(
     from ..llvm.target import Target
     from ..passes.pipelines import LOWER, parse_pipeline
     from ..runtime.blas import blas
+    from ..runtime.callbacks import callbacks
 
     out = Compiled(fn)
     out.form = {"name": name, "result": result, "scalars": scalars, "on_guard": on_guard}
@@ -148,7 +149,8 @@ def compile_ir(
     clock = perf_counter()
     from ..llvm.engine import compile_module
 
-    symbols = {s: products[s] for s in lowered.externals if s in products}
+    known = {**products, **callbacks()}
+    symbols = {s: known[s] for s in lowered.externals if s in known}
     out.module = compile_module(lowered.text, symbols)
     times["llvm"] = perf_counter() - clock
     clock = perf_counter()
@@ -243,7 +245,7 @@ def _refuse(stages: Compiled) -> Callable[..., Any]:
     return refuse
 
 
-def error_of(sites: Sequence[Any], status: int, op_id: int, v0: int, v1: int) -> Exception:
+def error_of(sites: Sequence[Any], status: int, op_id: int, v0: int, v1: int) -> BaseException:
     """The exception of an error record."""
     site = sites[op_id] if 0 <= op_id < len(sites) else None
     loc = site.loc if site is not None else None
@@ -256,6 +258,12 @@ def error_of(sites: Sequence[Any], status: int, op_id: int, v0: int, v1: int) ->
         return IndexError(at(f"index {v0} is out of bounds for axis with size {v1}", loc))
     if status == 4:
         return ValueError(at(site.message if site is not None else "a value is wrong", loc))
+    if status == 5:
+        from ..runtime.callbacks import pending
+
+        raised = pending()
+        if raised is not None:
+            return raised
     return JitgradError(at(f"compiled code ended with status {status}", loc))
 
 

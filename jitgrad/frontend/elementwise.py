@@ -13,6 +13,7 @@ from ..ir.core import Value
 from ..ir.ops import TABLE
 from ..ir.ops.base import OpDef
 from ..ir.types import BOOL, DType, dtype_of, tensor
+from .compare import inside
 from .ops import DEFAULT, broadcast_shapes, find_root, lift, spread, weak_type
 from .source import here
 from .trace import ARRAY, SCALAR, WEAK, Root, Tracer, wrap
@@ -109,7 +110,7 @@ class Comparison(Elementwise):
             if a.__class__ is int and len(args) == 2 and not -128 <= a < 128:
                 x = lift(args[1 - k], root)
                 kind = x.value.type.dtype
-                if kind.kind in "iu" and x.form != WEAK and not _inside(a, kind):
+                if kind.kind in "iu" and x.form != WEAK and not inside(a, kind):
                     answer = bool(self.ufunc(a, 0) if k == 0 else self.ufunc(0, a))
                     shape = x.value.type.shape
                     out = root.const(answer, tensor(BOOL, shape))
@@ -117,13 +118,8 @@ class Comparison(Elementwise):
         return super().apply(root, args, operator, dtype)
 
 
-def _inside(x: int, kind: DType) -> bool:
-    info = np.iinfo(kind.np)
-    return bool(info.min <= x <= info.max)
-
-
 def _fits(x: Any, kind: DType) -> Any:
-    if kind.kind in "iu" and x.__class__ is int and not _inside(x, kind):
+    if kind.kind in "iu" and x.__class__ is int and not inside(x, kind):
         raise OverflowError(at(f"Python integer {x} out of bounds for {kind.np.name}", here()))
     return x
 

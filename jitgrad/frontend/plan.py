@@ -81,7 +81,8 @@ def plan(
             # a walk stops at what it is asked for: one that is to end at variables only goes by
             # itself, since the rules see more of the cost in one piece
             middle = recipe.wrt[k].op is not None
-            key = (id(recipe.cost), tuple([id(c) for c in recipe.constants]), given, middle)
+            constants = tuple([id(c) for c in recipe.constants])
+            key = (recipe.derive, id(recipe.cost), constants, given, middle)
             group = groups.get(key)
             if group is None:
                 group = groups[key] = Group(recipe)
@@ -187,7 +188,7 @@ def _stops(
         everything += [*roots_of(recipe), recipe.wrt[k]]
     ops = reachable(everything, own)
     inner = {id(p) for p in own}
-    wrt = {id(recipe.wrt[k]) for recipe, k in inside} - inner
+    wrt = {id(v) for recipe, k in inside for v in recipe.by(k)} - inner
     between: set[int] = set()
     stops = inner | wrt
     for op in ops:

@@ -242,6 +242,15 @@ def _copy(self: Tracer, order: str = "C") -> Tracer:
     return self
 
 
+def _in_place(name: str) -> Callable[..., Any]:
+    def method(self: Tracer, *args: Any, **kwargs: Any) -> None:
+        raise TraceError(at(f"x.{name}() cannot change a traced array in place; use "
+                            f"x = jitgrad.numpy.{name}(x)", here()))  # fmt: skip
+
+    method.__name__ = name
+    return method
+
+
 def _fill(self: Tracer, value: Any) -> None:
     raise TraceError(at("x.fill(value) cannot change a traced array in place; use "
                         "x = jitgrad.numpy.full_like(x, value)", here()))  # fmt: skip
@@ -254,15 +263,16 @@ def _wait(self: Tracer) -> Tracer:
 def _install_methods() -> None:
     for name in ("sum", "prod", "mean", "var", "std", "max", "min", "argmax", "argmin", "any",
                  "all", "cumsum", "cumprod", "ravel", "swapaxes", "squeeze", "repeat", "take",
-                 "dot", "trace", "diagonal", "clip", "round", "nonzero", "sort", "argsort",
-                 "ptp"):  # fmt: skip
+                 "dot", "trace", "diagonal", "clip", "round", "nonzero", "argsort",
+                 "argpartition", "searchsorted", "ptp"):  # fmt: skip
         setattr(Tracer, name, _delegate(name))
     setattr(Tracer, "flatten", _delegate("ravel"))  # noqa: B010
     setattr(Tracer, "conj", _delegate("conjugate"))  # noqa: B010
     setattr(Tracer, "__round__", lambda self, n=0: FUNCTIONS["round"](self, n or 0))  # noqa: B010
     setattr(Tracer, "reshape", _shape_method("reshape", "reshape"))  # noqa: B010
     setattr(Tracer, "transpose", _shape_method("transpose", "transpose"))  # noqa: B010
-    methods = {"astype": _astype, "copy": _copy, "fill": _fill, "__copy__": _copy,
+    methods = {"astype": _astype, "copy": _copy, "fill": _fill, "sort": _in_place("sort"),
+               "partition": _in_place("partition"), "__copy__": _copy,
                "block_until_ready": _wait, "__contains__": _contains}  # fmt: skip
     for name, method in methods.items():
         setattr(Tracer, name, method)

@@ -82,7 +82,7 @@ def relations(op: Op, branch: bool = False) -> Iterator[Check]:
         for d in op.results[0].type.shape:
             if d.__class__ is Dim and not at_least(d, 0):
                 yield _check(op, d, "ge", 0)
-    elif name in ("max", "min", "argmax"):
+    elif name in ("max", "min", "argmax", "argmin"):
         axes = op.attrs["axes"] if "axes" in op.attrs else (op.attrs["axis"],)
         for i in axes:
             d = op.operands[0].type.shape[i]
@@ -107,8 +107,8 @@ def _check(op: Op, lhs: DimLike, cmp: str, rhs: DimLike) -> Check:
         name = op.opdef.name
         if name in ("max", "min"):
             what = EMPTY.format(name)
-        elif name == "argmax":
-            what = "attempt to get argmax of an empty sequence"
+        elif name in ("argmax", "argmin"):
+            what = f"attempt to get {name} of an empty sequence"
         else:
             what = f"{name}: sizes do not fit"
         note = Note(name, (), text=what)

@@ -89,9 +89,7 @@ class TensorVariable(Operators):
         return found
 
     def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, TensorVariable) and other.value is self.value
-        )
+        return self is other or (isinstance(other, TensorVariable) and other.value is self.value)
 
     def __hash__(self) -> int:
         return hash(self.value)

@@ -238,7 +238,7 @@ def _computed_range(b: Builder, start: Any, stop: Any, step: Any, kind: DType, o
     work = F64 if kind.is_float else I64
     lo, hi, by = (cast(as_tensor_variable(a), work.np.name) for a in (start, stop, step))
     if kind.is_float:
-        count = cast(front_maths().ceil((hi - lo) / by), "int64")
+        count = cast(elemwise("ceil", (hi - lo) / by), "int64")
     else:
         count = -((lo - hi) // by)
         count = switch(elemwise("eq", by, 0), -1, elemwise("maximum", count, 0))
@@ -248,12 +248,6 @@ def _computed_range(b: Builder, start: Any, stop: Any, step: Any, kind: DType, o
     place = b.cast(b("iota", type=tensor(I64, (n,)), axis=0), work)
     first, gap = (b.broadcast(v.value, place.type.shape, ()) for v in (lo, by))
     return wrap(b.cast(b.add(b.mul(place, gap), first), out))
-
-
-def front_maths() -> Any:
-    from . import symbolic_math
-
-    return symbolic_math
 
 
 def linspace(start: Any, end: Any, steps: Any = 50, endpoint: bool = True, dtype: Any = None

@@ -115,7 +115,7 @@ class Draw:
     def outcome(self, p: TensorVariable) -> TensorVariable:
         """For each element the index that the weights `p`, along a last axis more, give it."""
         sums = reductions.cumsum(p, axis=-1)
-        total = sums[..., -1:]
+        total = sums[..., -1].dimshuffle(*range(sums.ndim - 1), "x")
         u = self.unit(F64).dimshuffle(*range(len(self.shape)), "x")
         beyond = reductions.sum(ops.cast(u * total >= sums, "int64"), axis=-1)
         return math.minimum(beyond, dim(p.value.type.shape[-1]) - 1)

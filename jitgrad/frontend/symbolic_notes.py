@@ -49,7 +49,10 @@ class Recipe:
     """How a gradient came about, so that `function` can derive it anew from the stabilized cost.
 
     derive(cost, wrt, constants, known) gives one gradient (or None) for each `wrt`; `known` are
-    pairs of values and their gradients; `serial` is older than everything `derive` made.
+    pairs of values and their gradients; `serial` is older than everything `derive` made. Other
+    derivatives fit in: for a Jacobian the cost is a vector; for forward mode there is no cost,
+    `wrt` are the values whose tangents are asked for, `known` pairs of what they are
+    differentiated by and its tangents.
     """
 
     __slots__ = ("constants", "cost", "derive", "known", "serial", "wrt")
@@ -65,6 +68,11 @@ class Recipe:
     ) -> None:
         self.cost, self.wrt, self.constants, self.known = cost, wrt, constants, known
         self.serial, self.derive = serial, derive
+
+    def by(self, k: int) -> list[Value]:
+        """What derivative k is differentiated by."""
+        forward = self.cost is None and self.derive.__name__ == "derive_rop"
+        return [v for v, _ in self.known] if forward else [self.wrt[k]]
 
 
 # The gradients that `grad` built on raw graphs: value -> recipe and position in its `wrt`.

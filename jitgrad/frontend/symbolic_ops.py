@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 from weakref import ref
 
@@ -13,25 +12,18 @@ from ..errors import DTypeError, ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, floordiv, mod
-from ..ir.ops import TABLE
-from ..ir.types import BOOL, DTYPES, F64, DType, dtype_of, tensor
+from ..ir.types import BOOL, DTYPES, F64, DType, tensor
+from .compare import UFUNC, answer, compare, inside
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
+from .symbolic_dtypes import QUESTIONS, ROUNDING, common, suited
 from .symbolic_notes import Note, dim_notes, notes
+from .symbolic_type import checked_dtype
+
+_common = common
 
 _SCALARS = (bool, int, float)  # Python's own: weak, they take the dtype of what they meet
-# ops that machine code has for floats only: an int that meets one becomes a float
-_FLOAT_ONLY = frozenset(
-    row.name
-    for row in TABLE.values()
-    if row.elementwise
-    and (
-        row.emit in ("math", "expand", "sqrt")
-        or (row.emit.__class__ is dict and [*row.emit] == ["f"])
-    )
-)
-_LOGIC = {"add": "or", "mul": "and", "maximum": "or", "minimum": "and"}  # of two bools, as NumPy
-_COMPARE = frozenset(("eq", "ne", "lt", "le", "gt", "ge"))
+_OPERANDS = (TensorVariable, *_SCALARS, np.ndarray, np.generic, list, tuple)
 
 
 def is_number(x: Any) -> bool:
@@ -39,21 +31,12 @@ def is_number(x: Any) -> bool:
     return x.__class__ in _SCALARS
 
 
-@lru_cache(4096)
-def _common(dtypes: tuple[DType, ...], weak: tuple[type, ...]) -> DType:
-    """NumPy's result dtype of dtypes and of Python numbers of the given classes."""
-    found = dtype_of(np.result_type(*[d.np for d in dtypes], *[w(0) for w in weak]))
-    if found.kind == "c":
-        raise DTypeError("complex numbers are not there yet")
-    return found
-
-
 def spell(x: Any) -> str:
     return repr(x)
 
 
 def _number(b: Builder, x: Any, dtype: DType, shape: tuple[DimLike, ...]) -> Value:
-    if dtype.kind in "iu" and not np.iinfo(dtype.np).min <= x <= np.iinfo(dtype.np).max:
+    if dtype.kind in "iu" and not inside(x, dtype):
         raise OverflowError(at(f"the Python integer {x} is out of bounds for {dtype.np}", b.loc))
     return b.const(x, tensor(dtype, shape), spell(x))
 
@@ -164,11 +147,12 @@ def elemwise(name: str, *args: Any, keep: int = 0) -> TensorVariable:
     dtype = free[0].type.dtype if free else F64
     if any(v.type.dtype is not dtype for v in free) or any(weak):
         classes = tuple([a.__class__ for a, w in zip(args, weak) if w])
-        dtype = _common(tuple([v.type.dtype for v in free]), classes)
-    if name in _FLOAT_ONLY and dtype.kind != "f":
-        dtype = F64
-    if dtype is BOOL and name in _LOGIC:
-        name = _LOGIC[name]
+        dtype = common(tuple([v.type.dtype for v in free]), classes)
+    if name in UFUNC:
+        found = _compared(b, name, args, weak, free)
+        if found is not None:
+            return wrap(found)
+    name, dtype = suited(name, dtype)
     first = strong[0].type.shape
     if any(v.type.shape != first for v in strong):
         strong = broadcast(b, name, strong)
@@ -184,19 +168,39 @@ def elemwise(name: str, *args: Any, keep: int = 0) -> TensorVariable:
     return wrap(b(name, *ins))
 
 
+def _compared(
+    b: Builder, name: str, args: Sequence[Any], weak: Sequence[bool], free: Sequence[Value]
+) -> Value | None:
+    """Comparisons of ints in no common dtype: with a number out of range, or of i64 with u64."""
+    if len(free) == 1:
+        v, k = free[0], weak.index(True)
+        dtype = v.type.dtype
+        if dtype.kind in "iu" and args[k].__class__ is int and not inside(args[k], dtype):
+            truth = answer(name, args[k], 0) if k == 0 else answer(name, 0, args[k])
+            return b("eq" if truth else "ne", v, v)
+    elif {v.type.dtype.name for v in free} == {"i64", "u64"}:
+        return compare(b, name, *broadcast(b, name, free))
+    return None
+
+
 def unary(name: str, x: Any) -> TensorVariable:
     """An elementwise op of one variable; functions of floats make floats of ints."""
     v = as_tensor_variable(x).value
     b = Builder(here())
-    if name in _FLOAT_ONLY and v.type.dtype.kind != "f":
-        v = b.cast(v, F64)
+    if v.type.dtype.kind != "f":
+        if name in QUESTIONS:
+            return wrap(b(QUESTIONS[name], v, v))
+        if name in ROUNDING or (name == "abs" and v.type.dtype is BOOL):
+            return wrap(b("identity", v))
+        name, dtype = suited(name, v.type.dtype)
+        v = b.cast(v, dtype)
     return wrap(b(name, v))
 
 
 def binary(name: str, x: Any, y: Any) -> TensorVariable:
     """An elementwise op of two; arithmetic of dims stays known as a dim."""
     for o in (x, y):
-        if not isinstance(o, (TensorVariable, *_SCALARS, np.ndarray, np.generic, list, tuple)):
+        if not isinstance(o, _OPERANDS):
             return NotImplemented
     if name in _DIM_OPS:
         dims = both_dims(x, y)
@@ -249,10 +253,12 @@ def on_dims(sign: str, x: Any, y: Any) -> TensorVariable:
 
 
 def power(x: Any, y: Any) -> TensorVariable:
-    """x ** y; an integer to a Python integer >= 0 stays an integer."""
+    """x ** y; an integer to an integer stays an integer, which may not be negative then."""
     if isinstance(x, TensorVariable) and x.value.type.dtype.kind in "iu" and y.__class__ is int:
         if y < 0:
             raise DTypeError(at("integers to negative integer powers are not allowed", here()))
+        if y >= 64:
+            return elemwise("ipow", x, y)
         out, base = None, x
         while y:
             if y & 1:
@@ -260,19 +266,33 @@ def power(x: Any, y: Any) -> TensorVariable:
             y >>= 1
             base = base * base if y else base
         return elemwise("add", x * 0, 1) if out is None else out
-    if isinstance(x, TensorVariable) or isinstance(y, TensorVariable):
-        ints = [v.value.type.dtype.kind in "biu" if isinstance(v, TensorVariable) else
-                v.__class__ in (int, bool) for v in (x, y)]  # fmt: skip
-        if all(ints):
-            raise DTypeError(at("an integer to a variable integer power: make one of them a float "
-                                "by .astype('float64')", here()))  # fmt: skip
-    return binary("pow", x, y)
+    for o in (x, y):
+        if not isinstance(o, _OPERANDS):
+            return NotImplemented
+    if all(_integral(v) for v in (x, y)):
+        if not is_number(y):
+            y = as_tensor_variable(y)
+            if y.value.type.dtype.kind == "i":
+                y = unary("nonnegative", y)
+        elif y < 0:
+            raise DTypeError(at("integers to negative integer powers are not allowed", here()))
+        return elemwise("ipow", x, y)
+    return elemwise("pow", x, y)
+
+
+def _integral(x: Any) -> bool:
+    if isinstance(x, TensorVariable):
+        return x.value.type.dtype.kind in "biu"
+    return x.__class__ in (int, bool) or np.asarray(x).dtype.kind in "biu"
 
 
 def cast(x: Any, dtype: Any) -> TensorVariable:
-    """`x` in another dtype ("floatX" is float64); itself if it has that one."""
+    """`x` in another dtype ("floatX" is `config.floatX`); itself if it has that one."""
     x = as_tensor_variable(x)
-    goal = F64 if dtype == "floatX" else dtype_of(dtype)
+    try:
+        goal = checked_dtype(dtype)
+    except TypeError as err:
+        raise type(err)(at(str(err), here())) from None
     if x.value.type.dtype is goal:
         return x
     return wrap(Builder(here())("cast", x.value, dtype=goal))
@@ -289,8 +309,14 @@ def switch(condition: Any, x: Any, y: Any) -> TensorVariable:
 
 
 def clip(x: Any, low: Any, high: Any) -> TensorVariable:
-    """`x` kept within [low, high]."""
-    return binary("minimum", binary("maximum", x, low), high)
+    """`x` kept within [low, high]: `high` where they cross. At a bound the gradient is x's."""
+    x = as_tensor_variable(x)
+    dtype = x.value.type.dtype
+    if dtype.kind in "iu":  # bounds that no element can reach, as NumPy takes them
+        info = np.iinfo(dtype.np)
+        low = max(low, int(info.min)) if low.__class__ is int else low
+        high = min(high, int(info.max)) if high.__class__ is int else high
+    return elemwise("clip", x, low, high)
 
 
 def square(x: Any) -> TensorVariable:
@@ -307,7 +333,7 @@ def dot(x: Any, y: Any) -> TensorVariable:
     if not x.ndim or not y.ndim:
         return elemwise("mul", x, y)
     b = Builder(here())
-    dtype = _common((x.value.type.dtype, y.value.type.dtype), ())
+    dtype = common((x.value.type.dtype, y.value.type.dtype), ())
     v, w = x.value, y.value
     inner = w.type.rank - 2 if w.type.rank > 1 else 0
     w = match(b, "dot", (v, w), [(v.type.rank - 1, inner)])

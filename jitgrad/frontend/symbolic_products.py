@@ -93,9 +93,11 @@ def _stacks(b: Builder, what: str, v: Value, w: Value, tail: int) -> tuple[Value
         return v, w
     ones = [b.zeros(v.type.with_shape(s)) for s in (one, other)]
     lead = broadcast(b, what, ones)[0].type.shape
-    return tuple([  # type: ignore[return-value]
-        fitted(b, what, u, (*lead, *u.type.shape[u.type.rank - tail :])) for u in (v, w)
-    ])
+    return tuple(
+        [  # type: ignore[return-value]
+            fitted(b, what, u, (*lead, *u.type.shape[u.type.rank - tail :])) for u in (v, w)
+        ]
+    )
 
 
 def tensordot(a: Any, b: Any, axes: Any = 2) -> TensorVariable:
@@ -198,4 +200,3 @@ __all__ = [
     "batched_dot", "batched_tensordot", "dot", "inner", "matmul", "matrix_dot", "outer",
     "tensordot", "vdot",
 ]  # fmt: skip
-

@@ -182,8 +182,11 @@ def var(input: Any, axis: Any = None, ddof: Any = 0, keepdims: bool = False,
 
 def std(input: Any, axis: Any = None, ddof: Any = 0, keepdims: bool = False,
         corrected: bool = False) -> TensorVariable:  # fmt: skip
-    """The root of `var`."""
-    return elemwise("sqrt", var(input, axis, ddof, keepdims, corrected))
+    """The root of `var`; its gradient is 0 where the data are constant."""
+    from .symbolic_ops import switch
+
+    spread = var(input, axis, ddof, keepdims, corrected)
+    return switch(elemwise("eq", spread, 0), 0.0, elemwise("sqrt", spread))
 
 
 def _arg(name: str, x: Any, axis: Any, keepdims: bool) -> TensorVariable:

@@ -35,8 +35,14 @@ def reshape(x: Any, newshape: Any, ndim: int | None = None) -> TensorVariable:
     if ndim is not None and isinstance(newshape, TensorVariable) and newshape.ndim == 1:
         n = newshape.value.type.shape[0]
         if n.__class__ is Dim:
-            fixed = refine(b, newshape.value, (ndim,), Note(
-                "reshape", (ref(newshape.value),), text="reshape: the shape has not ndim sizes"))
+            fixed = refine(
+                b,
+                newshape.value,
+                (ndim,),
+                Note(
+                    "reshape", (ref(newshape.value),), text="reshape: the shape has not ndim sizes"
+                ),
+            )
             newshape = wrap(fixed)  # fmt: skip
     if _has_values(newshape):
         newshape = _without_gap(newshape, v)
@@ -90,6 +96,9 @@ def _without_gap(sizes: Any, v: Value) -> list[Any]:
 
     if isinstance(sizes, TensorVariable) and not sizes.ndim:
         sizes = (sizes,)
+    if isinstance(sizes, TensorVariable) and sizes.value.type.shape[0].__class__ is not int:
+        raise ShapeError(at(f"reshape: the shape {sizes!r} is a vector of unknown length: say how "
+                            "many sizes it has, ndim=…", here()))  # fmt: skip
     parts = [as_tensor_variable(s) for s in sizes]
     if any(as_dim(s) == -1 for s in parts):
         return parts  # the gap is known: no other can be one
@@ -165,9 +174,7 @@ def transpose(x: Any, *axes: Any) -> TensorVariable:
     rank = v.type.rank
     order = axes_of("transpose", axes, rank) if axes else tuple(range(rank))[::-1]
     if len(order) != rank:
-        raise ShapeError(
-            at(f"transpose: {len(order)} axes for a tensor of {rank} dims", here())
-        )
+        raise ShapeError(at(f"transpose: {len(order)} axes for a tensor of {rank} dims", here()))
     return wrap(Builder(here()).transpose(v, order))
 
 
@@ -277,10 +284,9 @@ def specify_shape(x: Any, shape: Any) -> TensorVariable:
     x = as_tensor_variable(x)
     old = x.value.type.shape
     if isinstance(shape, (list, tuple)):
-        if len(shape) == len(old):
-            shape = [d if s is None else size_of(s, "specify_shape: a size")
-                     for s, d in zip(shape, old)]  # fmt: skip
-        goal = tuple(shape)
+        given = [d if s is None else s for s, d in zip(shape, old)] + list(shape[len(old) :])
+        goal = tuple([s if s.__class__ is Dim else size_of(s, "specify_shape: a size")
+                      for s in given])  # fmt: skip
     else:
         goal = sizes_of("specify_shape", shape)
     if len(goal) != len(old):

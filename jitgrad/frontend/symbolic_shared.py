@@ -14,6 +14,7 @@ from ..errors import Loc, at
 from ..ir import types as ir
 from ..ir.core import Value
 from ..ir.dims import Dim, symbol
+from . import symbolic as _first  # noqa: F401  # the others need it whole
 from .reach import reach
 from .source import here
 from .symbolic import TensorVariable, _around

@@ -12,7 +12,6 @@ from ..ir.dims import Dim
 from ..ir.types import I64, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_dims import dim_of
 from .symbolic_index import mask_places
 from .symbolic_join import concatenate
 from .symbolic_ops import _common, cast, elemwise
@@ -196,9 +195,8 @@ def unique(ar: Any, return_index: bool = False, return_inverse: bool = False,
         back = wrap(b("scatter_add", base, order.value, rank.value, axis=0))
         out.append(back.reshape(ar.shape))
     if return_counts:
-        ends = concatenate([spots[1:], dim(n).dimshuffle("x")])
-        k = dim_of(spots.shape[0])
-        out.append(wrap(b("refine", ends.value, shape=(k,))) - spots)
+        ends = concatenate([spots, dim(n).dimshuffle("x")])[1:]
+        out.append(ends - spots)
     return out[0] if len(out) == 1 else out
 
 

@@ -119,7 +119,9 @@ def _masked(b: Builder, what: str, x: Value, item: Item, first: int, new: Value,
     mask = b.broadcast(item.mask, shape, range(first, first + item.axes))
     old = new.type.shape
     lead = old[: max(after - 1, 0)] if after > first else old[:after]
-    if after > first or after or len(old) > after:  # the axis of the index, of size 1, becomes those of the mask
+    if (
+        after > first or after or len(old) > after
+    ):  # the axis of the index, of size 1, becomes those of the mask
         new = b.reshape(new, (*lead, *(1,) * item.axes, *old[after:]))
     new = fitted(b, what, new, shape)
     if how == "scatter_add":

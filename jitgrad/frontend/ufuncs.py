@@ -13,6 +13,7 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.ops import TABLE
 from ..ir.types import BOOL, DTYPES, F64, tensor
+from .compare import UFUNC, compare
 from .elementwise import Build, Comparison, Elementwise, row_builder
 from .ops import nonzero
 from .source import here
@@ -29,27 +30,25 @@ def _simple(*names: str) -> None:
 
 
 _simple("subtract:sub", "true_divide:div", "negative:neg", "sign", "maximum", "minimum", "fmax",
-        "fmin", "exp", "expm1", "log", "log1p", "sqrt", "sin", "cos", "tan", "tanh", "logaddexp",
-        "bitwise_and:and", "bitwise_or:or", "bitwise_xor:xor", "invert:not", "left_shift:shl",
-        "right_shift:shr", "bitwise_count", "gcd", "lcm", "floor_divide:floordiv",
-        "remainder:mod", "fmod", "rint", "copysign", "signbit", "nextafter", "spacing",
-        "heaviside")  # fmt: skip
+        "fmin", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "cbrt", "sin",
+        "cos", "tan", "arcsin:asin", "arccos:acos", "arctan:atan", "arctan2:atan2", "sinh", "cosh",
+        "tanh", "arcsinh:asinh", "arccosh:acosh", "arctanh:atanh", "hypot", "logaddexp",
+        "logaddexp2", "bitwise_and:and", "bitwise_or:or", "bitwise_xor:xor", "invert:not",
+        "left_shift:shl", "right_shift:shr", "bitwise_count", "gcd", "lcm",
+        "floor_divide:floordiv", "remainder:mod", "fmod", "rint", "copysign", "signbit",
+        "nextafter", "spacing", "heaviside")  # fmt: skip
 UFUNCS[CLIP] = Elementwise(CLIP, row_builder(TABLE["clip"]))
 
 
-def _comparison(fn: np.ufunc, op: str) -> None:
+def _comparison(op: str, fn: np.ufunc) -> None:
     def build(b: Builder, x: Value, y: Value) -> Value:
-        if x.type.dtype is y.type.dtype:
-            return b(op, x, y)
-        # i64 and u64, which no common dtype holds: a negative number is below all of the other
-        swap = x.type.dtype.kind == "u"
-        signed, other = (y, x) if swap else (x, y)
-        wrapped = b.cast(signed, other.type.dtype)
-        plain = b(op, other, wrapped) if swap else b(op, wrapped, other)
-        below = _all(b, bool(fn(0, -1) if swap else fn(-1, 0)), signed)
-        return b.select(b("lt", signed, _c(b, 0, signed)), below, plain)
+        return compare(b, op, x, y)
 
     UFUNCS[fn] = Comparison(fn, build)
+
+
+for _op, _fn in UFUNC.items():
+    _comparison(_op, _fn)
 
 
 def ufunc(*fns: np.ufunc) -> Callable[[Build], Build]:
@@ -77,11 +76,6 @@ def _isint(v: Value) -> bool:
 
 def _all(b: Builder, value: bool, x: Value) -> Value:
     return b.const(value, tensor(BOOL, x.type.shape))
-
-
-for _fn, _op in ((np.equal, "eq"), (np.not_equal, "ne"), (np.less, "lt"), (np.less_equal, "le"),
-                 (np.greater, "gt"), (np.greater_equal, "ge")):  # fmt: skip
-    _comparison(_fn, _op)
 
 
 @ufunc(np.add)
@@ -177,76 +171,7 @@ def _ldexp(b: Builder, x: Value, n: Value) -> Value:
     return b("ldexp", x, b.cast(n, x.type.dtype))
 
 
-# -- exponentials and trigonometry ----------------------------------------------------------------
-
-
-@ufunc(np.exp2)
-def _exp2(b: Builder, x: Value) -> Value:
-    return b("pow", _c(b, 2, x), x)
-
-
-@ufunc(np.log2)
-def _log2(b: Builder, x: Value) -> Value:
-    return b("div", b("log", x), _c(b, math.log(2), x))
-
-
-@ufunc(np.log10)
-def _log10(b: Builder, x: Value) -> Value:
-    return b("div", b("log", x), _c(b, math.log(10), x))
-
-
-@ufunc(np.sinh)
-def _sinh(b: Builder, x: Value) -> Value:
-    return b.mul(_c(b, 0.5, x), b("sub", b("expm1", x), b("expm1", b("neg", x))))
-
-
-@ufunc(np.cosh)
-def _cosh(b: Builder, x: Value) -> Value:
-    return b.mul(_c(b, 0.5, x), b.add(b("exp", x), b("exp", b("neg", x))))
-
-
-@ufunc(np.arctanh)
-def _arctanh(b: Builder, x: Value) -> Value:
-    return b.mul(_c(b, 0.5, x), b("sub", b("log1p", x), b("log1p", b("neg", x))))
-
-
-@ufunc(np.arcsinh)
-def _arcsinh(b: Builder, x: Value) -> Value:
-    def positive(v: Value) -> Value:
-        one, limit = _c(b, 1, v), _c(b, 1e8, v)
-        huge = b("gt", v, limit)
-        u = b.select(huge, one, v)
-        sq = b.mul(u, u)
-        near = b("log1p", b.add(u, b("div", sq, b.add(one, b("sqrt", b.add(one, sq))))))
-        return b.select(huge, b.add(b("log", b.select(huge, v, one)), _c(b, math.log(2), v)), near)
-
-    low = b("lt", x, _c(b, 0, x))
-    one = _c(b, 1, x)
-    return b.select(low, b("neg", positive(b.select(low, b("neg", x), one))),
-                    positive(b.select(low, one, x)))  # fmt: skip
-
-
-@ufunc(np.arccosh)
-def _arccosh(b: Builder, x: Value) -> Value:
-    u = b("sub", x, _c(b, 1, x))
-    return b("log1p", b.add(u, b.mul(b("sqrt", u), b("sqrt", b.add(u, _c(b, 2, x))))))
-
-
-@ufunc(np.hypot)
-def _hypot(b: Builder, x: Value, y: Value) -> Value:
-    # larger * sqrt(1 + (smaller/larger)**2): no overflow; 0 and its derivative 0 at the origin
-    p, q = b("abs", x), b("abs", y)
-    m, n = b("maximum", p, q), b("minimum", p, q)
-    zero, one, inf = _c(b, 0, x), _c(b, 1, x), _c(b, math.inf, x)
-    ratio = b("div", n, b.select(b("eq", m, zero), one, m))
-    out = b.select(b("ne", m, zero), b.mul(m, b("sqrt", b.add(one, b.mul(ratio, ratio)))), zero)
-    return b.select(b("or", b("eq", p, inf), b("eq", q, inf)), inf, out)
-
-
-@ufunc(np.logaddexp2)
-def _logaddexp2(b: Builder, x: Value, y: Value) -> Value:
-    ln2 = _c(b, math.log(2), x)
-    return b("div", b("logaddexp", b.mul(x, ln2), b.mul(y, ln2)), ln2)
+# -- angles ---------------------------------------------------------------------------------------
 
 
 @ufunc(np.deg2rad, np.radians)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import truediv
 from typing import Any
 
 import numpy as np
@@ -52,34 +53,61 @@ class Place:
         return update(self.x, self.index, FUNCTIONS["negative"](values), "add")
 
     def multiply(self, values: Any) -> Any:
-        return self.set(self.get() * values)
+        """A copy of x with these elements multiplied; one named twice by both values."""
+        return update(self.x, self.index, values, "multiply")
 
     mul = multiply
 
     def divide(self, values: Any) -> Any:
-        return self.set(self.get() / values)
+        """A copy of x with these elements divided; one named twice by both values' product."""
+        return self._by_factors(truediv, values)
 
     def power(self, values: Any) -> Any:
-        return self.set(self.get() ** values)
+        """A copy of x with these elements raised; one named twice to both values' product."""
+        return self._by_factors(pow, values)
 
     def min(self, values: Any) -> Any:
-        return self.set(FUNCTIONS["minimum"](self.get(), values))
+        """A copy of x with the lesser of these elements and `values`."""
+        return update(self.x, self.index, values, "minimum")
 
     def max(self, values: Any) -> Any:
-        return self.set(FUNCTIONS["maximum"](self.get(), values))
+        """A copy of x with the greater of these elements and `values`."""
+        return update(self.x, self.index, values, "maximum")
+
+    def _by_factors(self, fn: Any, values: Any) -> Any:
+        x = self.x
+        if x.__class__ is Tracer or is_traced(x, self.index, values):
+            x = lift(x, find_root((x, self.index, values)))
+            if not any(kind == TAKE for kind, _ in parse(x, self.index)):
+                return self.set(fn(self.get(), values))
+            ones = FUNCTIONS["ones_like"](x)
+        else:
+            ones = np.ones_like(x)
+        out = fn(x, update(ones, self.index, values, "multiply"))
+        if np.dtype(out.dtype) != np.dtype(x.dtype):
+            what = f"cannot write {out.dtype} into an array of {x.dtype}"
+            raise TypeError(at(what, here()))
+        return out
+
+
+# how -> the op for computed places; of bools, "add" is or, "multiply" is and
+_HOW = {"set": "scatter", "add": "scatter_add", "multiply": "scatter_mul",
+        "minimum": "scatter_min", "maximum": "scatter_max"}  # fmt: skip
+_OF_BOOLS = {"add": "scatter_max", "multiply": "scatter_min"}
 
 
 def update(x: Any, index: Any, values: Any, how: str) -> Any:
-    """`x` with the elements at `index` set to `values`, or with `values` added to them.
+    """`x` with the elements at `index` set to `values`, or joined with them by a ufunc (`how`).
 
-    Where computed indices name one element twice, `set` leaves it undefined.
+    Where computed indices name one element twice, the last value set stays, and the ufunc takes
+    all of them in, as `ufunc.at` does.
     """
     if x.__class__ is not Tracer and not is_traced(x, index, values):
         changed = np.array(x)
-        if how == "add":
-            np.add.at(changed, index, values)
-        else:
+        if how == "set":
             changed[index] = values
+        else:
+            getattr(np, how).at(changed, index, values)
         return changed
     root = find_root((x, index, values))
     b = root.b
@@ -94,6 +122,9 @@ def update(x: Any, index: Any, values: Any, how: str) -> Any:
     v = x.value
     if any(kind == TAKE for kind, _ in items):
         return _scatter(x, items, new, how)
+    if how not in ("set", "add") or (how == "add" and v.type.dtype is BOOL):
+        changed = FUNCTIONS[how](apply(x, items), new)
+        return update(x, index, changed, "set")
     mask = x.mask | new.mask
     shape, lo, hi, steps, turned = [], [], [], [], []
     for axis, (kind, what) in enumerate(i for i in items if i[0] != NEW):
@@ -153,28 +184,9 @@ def _scatter(x: Tracer, items: list[Item], new: Tracer, how: str) -> Tracer:
     part = b.reshape(_fit(root, new.value, places.value.type.shape), (places.value.type.size,))
     idx = b.reshape(places.value, part.type.shape)
     flat = b.reshape(x.value, (count,))
-    if how == "set":
-        idx, part = _last(root, idx, part)
-        zeros = b.zeros(tensor(I64, (count,)))
-        hits = b("scatter_add", zeros, idx, b.const(1, tensor(I64, part.type.shape)), axis=0)
-        sums = b("scatter_add", b.zeros(flat.type), idx, part, axis=0)
-        out = b.select(b("gt", hits, zeros), sums, flat)
-    else:
-        out = b("scatter_add", flat, idx, part, axis=0)
+    name = _OF_BOOLS.get(how) if part.type.dtype is BOOL else None
+    out = b(name or _HOW[how], flat, idx, part, axis=0)
     return wrap(root, b.reshape(out, type_.shape), x.mask | new.mask, x.form)
-
-
-def _last(root: Root, idx: Value, part: Value) -> tuple[Value, Value]:
-    """Where the places are known now: without those that a later one writes again."""
-    got = root.value(idx) if root.kind == "eager" else None
-    if got is None:
-        return idx, part
-    _, first = np.unique(got[::-1], return_index=True)
-    if len(first) == len(got):
-        return idx, part
-    keep = np.sort(len(got) - 1 - first)
-    chosen = root.array(keep, True)
-    return root.array(got[keep], True), root.b("gather", part, chosen, axis=0)
 
 
 FUNCTIONS["at"] = At

@@ -98,6 +98,10 @@ class Program:
                 out.steps.append(Step("kernel", op, ins, op.results))
                 continue
             ins = [self.dense(v) for v in op.operands]
+            if name == "print":
+                self.roots[id(op.results[0])] = ins[0]
+                out.steps.append(Step(name, op, ins, ()))
+                continue
             if name in ("cond", "scan"):
                 step = Step(name, op, ins, op.results)
                 step.regions = [self._steps(r) for r in op.regions]

@@ -16,13 +16,13 @@ from ..ir.dims import Dim, DimLike, Mono
 from .target import Target
 from .text import const, vec
 
-OK, REQUIRE, GUARD, INDEX, VALUE = range(5)
+OK, REQUIRE, GUARD, INDEX, VALUE, PYTHON = range(6)
 """Status codes of core and prep."""
 
 
 class ErrorSite(NamedTuple):
-    """Where an error record comes from: kind ("require", "guard", "index", "value"), message, the
-    line."""
+    """Where an error record comes from: kind ("require", "guard", "index", "value", "print"),
+    message, the line."""
 
     kind: str
     message: str

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from ..errors import JitgradError
 from ..ir.core import Function, Op, Value
 from ..ir.dims import DimLike, product
-from . import control, library, products, running, sorting
+from . import control, library, printing, products, running, sorting
 from .buffers import Program, Step, Steps, aligned, bytes_of, static
 from .code import GUARD, REQUIRE, Code, ErrorSite, Operand, Unit
 from .kernel import Host, Kernel
@@ -306,6 +306,7 @@ _STEPS: dict[str, Callable[[Core, Step], None]] = {
     "search": sorting.search,
     "constant": Core.constant,
     "guard": Core.guard,
+    "print": printing.show,
     "cond": control.cond,
     "scan": control.scan,
 }

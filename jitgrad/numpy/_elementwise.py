@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import at
-from ..frontend.ops import cast, lift, result_dtype
+from ..frontend.ops import cast, emit, lift, result_dtype
 from ..frontend.ops import where as select
 from ..frontend.source import here
 from ..frontend.trace import FUNCTIONS, Tracer
@@ -107,11 +107,7 @@ def _sinc(x: Any) -> Tracer:
     _, t = one(x)
     if t.value.type.dtype.kind != "f":
         t = cast(t, F64)
-    angle = t * np.pi
-    zero = angle == 0
-    safe = select(zero, 1.0, angle)
-    # at 0 the parabola of the series: its first two derivatives are right
-    return select(zero, 1.0 - angle * angle / 6.0, FUNCTIONS["sin"](safe) / safe)
+    return emit(t.root, "sinc", t, form=t.form)
 
 
 @public(np.isclose)

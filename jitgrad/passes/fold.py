@@ -91,7 +91,8 @@ def fold_op(op: Op, limit: int = 64) -> Value | None:
     Elementwise ops on splats fold as scalars, whatever the size; other ops only where the result
     and the operands are static and have at most `limit` elements.
     """
-    if len(op.results) != 1 or op.regions or op.opdef.ref is None:
+    row = op.opdef
+    if len(op.results) != 1 or op.regions or row.ref is None or "prints" in row.props:
         return None
     values = [v.op.attrs["value"] for v in op.operands]  # type: ignore[union-attr]
     type_ = op.results[0].type

@@ -10,7 +10,7 @@ from .fuse_build import axes_of
 from .fuse_index import squeezed
 
 REDUCTIONS = frozenset(name for name, row in TABLE.items() if row.emit == "reduce")
-_CALLS = ("matmul", "running", "sort", "search", "scatter")  # emitters of code of its own
+_CALLS = ("matmul", "running", "sort", "search", "scatter", "print")  # emitters of code of its own
 LIBRARY = frozenset(name for name, row in TABLE.items() if row.emit in _CALLS) | {
     "cond", "scan", "guard", "require"
 }  # fmt: skip

@@ -1,8 +1,9 @@
 """Sinking: what only one branch of a `cond` needs is computed inside of that branch.
 
 Front ends hand both branches' values to a `cond`; this makes it lazy. It comes before derivatives,
-so that the gradient of a branch that is not taken is not computed either. Two conds on one predicate,
-neither of which needs the other, become one: a value and its gradient share the branch's work.
+so that the gradient of a branch that is not taken is not computed either. Two conds on one
+predicate, neither of which needs the other, become one: a value and its gradient share the branch's
+work.
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from .base import Pass, register
 from .dce import has_effect, keep_notes
 
 _COND, _CONST = TABLE["cond"], TABLE["constant"]
-Place = tuple[int, int]  # a cond's position in its block, a branch
-_ALWAYS = frozenset[Place]([(-1, -1)])
+# The branches that need something (a cond's position in its block, a branch), and whether each is
+# sure to compute it or leaves it to a cond inside of it.
+Where = dict[tuple[int, int], bool]
+_ALWAYS: Where = {(-1, -1): True}  # compared by identity: outside of all branches
 
 
 def remake(op: Op, operands: tuple[Value, ...], regions: tuple[Block, ...],
@@ -46,10 +49,10 @@ def sink_block(block: Block) -> Block:
     if not has_cond(block):
         return block
     block = _merged(block)
-    places = _places(block)
+    places = _needs(block)[0]
     env: dict[Value, Value] = {}
     out: list[Op] = []
-    moved: dict[Place, list[Op]] = {}
+    moved: dict[tuple[int, int], list[Op]] = {}
     for k, op in enumerate(block.ops):
         if places[k] is not _ALWAYS:
             for place in places[k]:
@@ -69,44 +72,50 @@ def sink_block(block: Block) -> Block:
     return Block(block.params, out, [env.get(v, v) for v in block.results])
 
 
-def _places(block: Block) -> list[frozenset[Place]]:
-    """For each op the branches that need it, or _ALWAYS."""
-    demand: dict[int, frozenset[Place]] = {id(v): _ALWAYS for v in block.results}
-    none = frozenset[Place]()
-    places: list[frozenset[Place]] = [none] * len(block.ops)
-
-    def need(v: Value, where: frozenset[Place]) -> None:
-        have = demand.get(id(v), none)
-        if have is _ALWAYS or where is _ALWAYS:
-            demand[id(v)] = _ALWAYS
-            return
-        both = have | where
-        # both branches: whenever the cond is run
-        demand[id(v)] = _ALWAYS if any((k, 1 - s) in both for k, s in both) else both
-
+def _needs(block: Block) -> tuple[list[Where], dict[int, Where]]:
+    """Where each op of a block is needed, and each value, by its id."""
+    found: dict[int, Where] = {id(v): _ALWAYS for v in block.results}
+    ops: list[Where] = [_ALWAYS] * len(block.ops)
     for k in range(len(block.ops) - 1, -1, -1):
         op = block.ops[k]
-        where = none
+        where: Where = {}
         for r in op.results:
-            found = demand.get(id(r), none)
-            where = _ALWAYS if _ALWAYS in (where, found) else where | found
-        if any((j, 1 - s) in where for j, s in where):
-            where = _ALWAYS
-        if not op.results or has_effect(op) or where == none:
+            where = _union(where, found.get(id(r), {}))
+        if not where or not op.results or has_effect(op):
             where = _ALWAYS  # what nobody needs stays as it is
-        places[k] = where
-        if op.opdef is _COND and where is _ALWAYS:
-            need(op.operands[0], _ALWAYS)
-            for side, region in enumerate(op.regions):
-                used = {id(v) for o in region.ops for v in o.operands}
-                used |= {id(v) for v in region.results}
-                for v, p in zip(op.operands[1:], region.params):
-                    if id(p) in used:
-                        need(v, frozenset([(k, side)]))
+        ops[k] = where
+        for v, w in _operands(op, k, where):
+            found[id(v)] = _union(found.get(id(v), {}), w)
+    return ops, found
+
+
+def _operands(op: Op, k: int, where: Where) -> list[tuple[Value, Where]]:
+    """Where an op at position `k`, needed at `where`, needs its operands."""
+    if op.opdef is not _COND:
+        return [(v, where) for v in op.operands]
+    out = [(op.operands[0], where)]
+    sides = [_needs(r)[1] for r in op.regions]
+    for j, v in enumerate(op.operands[1:]):
+        pair = [found.get(id(r.params[j]), {}) for r, found in zip(op.regions, sides)]
+        surely = [w is _ALWAYS for w in pair]
+        if where is _ALWAYS:
+            mine: Where = {(k, side): surely[side] for side in (0, 1) if pair[side]}
+        elif any(pair):  # the cond goes into branches itself
+            mine = {place: sure and all(surely) for place, sure in where.items()}
         else:
-            for v in op.operands:
-                need(v, where)
-    return places
+            continue
+        out.append((v, _union(mine, {})))
+    return out
+
+
+def _union(a: Where, b: Where) -> Where:
+    """Needed where `a` or `b` says: always, if surely in both branches of a cond."""
+    if a is _ALWAYS or b is _ALWAYS:
+        return _ALWAYS
+    both = dict(a)
+    for place, sure in b.items():
+        both[place] = both.get(place, False) or sure
+    return _ALWAYS if any(s and both.get((k, 1 - side)) for (k, side), s in both.items()) else both
 
 
 def _filled(op: Op, moved: Sequence[Sequence[Op]], env: dict[Value, Value]) -> Op:
@@ -170,17 +179,19 @@ def _merged(block: Block) -> Block:
     Those only that are run whenever the block is: others may belong to different branches.
     """
     ops = list(block.ops)
-    run = {id(op) for op, where in zip(ops, _places(block)) if where is _ALWAYS}
+    run = {id(op) for op, where in zip(ops, _needs(block)[0]) if where is _ALWAYS}
     env: dict[Value, Value] = {}
+    gives: dict[int, list[Value]] = {}  # a merged cond: the values that it stands for
     k = 0
     while k < len(ops):
         first = ops[k]
         if first.opdef is _COND and id(first) in run and not has_effect(first):
-            found = _partner(ops, k, run)
+            found = _partner(ops, k, run, gives)
             if found is not None:
                 j, late = found
                 both = _join(first, ops[j], env)
                 run.add(id(both))
+                gives[id(both)] = [v for o in (first, ops[j]) for v in gives.get(id(o), o.results)]
                 between = [o for o in ops[k + 1 : j] if id(o) not in late]
                 after = [o for o in ops[k + 1 : j] if id(o) in late]
                 ops[k : j + 1] = [*between, both, *after]
@@ -200,10 +211,12 @@ def _last(v: Value, env: Mapping[Value, Value]) -> Value:
     return v
 
 
-def _partner(ops: Sequence[Op], k: int, run: set[int]) -> tuple[int, set[int]] | None:
+def _partner(
+    ops: Sequence[Op], k: int, run: set[int], gives: Mapping[int, list[Value]]
+) -> tuple[int, set[int]] | None:
     """The next cond on the predicate of the one at `k` that can be run with it: where it is, and
     what between the two needs the first one's results."""
-    after = set(ops[k].results)
+    after = set(gives.get(id(ops[k]), ops[k].results))
     late: set[int] = set()
     for j in range(k + 1, len(ops)):
         op = ops[j]
@@ -213,7 +226,7 @@ def _partner(ops: Sequence[Op], k: int, run: set[int]) -> tuple[int, set[int]] |
             return j, late
         if needs:
             late.add(id(op))
-            after.update(op.results)
+            after.update(gives.get(id(op), op.results))
     return None
 
 
@@ -234,9 +247,9 @@ def _join(a: Op, b: Op, env: dict[Value, Value]) -> Op:
         regions.append(Block(params, ops, results))
     types = tuple([r.type for r in (*a.results, *b.results)])
     new = Op(_COND, (a.operands[0], *operands), a.attrs, types, tuple(regions), a.loc, a.made_by)
-    for old, r in zip((*a.results, *b.results), new.results):
-        r.name = old.name
-        env[old] = r
+    for old, v in zip((*a.results, *b.results), new.results):
+        v.name = old.name
+        env[old] = v
     return new
 
 

@@ -1,8 +1,13 @@
 """`T.basic`: variables and functions, those of `T` but for a few of their own modules."""
 
-from ..frontend.symbolic import TensorConstant, TensorType, TensorVariable, as_tensor_variable
+from ..frontend.symbolic import (
+    TensorConstant,
+    TensorType,
+    TensorVariable,
+    as_tensor_variable,
+    constant,
+)
 from ..frontend.symbolic import as_tensor_variable as as_tensor
-from ..frontend.symbolic import constant
 from ..frontend.symbolic_constants import *
 from ..frontend.symbolic_create import *
 from ..frontend.symbolic_join import *

@@ -1,4 +1,4 @@
-"""Examples of the rules of slices, joins, gathers, scatters, sorts and casts; see `rule_examples`."""
+"""Examples of the rules of slices, joins, gathers, sorts and casts; see `rule_examples`."""
 
 from __future__ import annotations
 
@@ -109,8 +109,8 @@ example("wrap-in-range", V, lambda b, x: b("wrap_index", _count(b, n), size=n))
 example(
     "wrap-in-range",
     "i64[n]",
-    lambda b, x: b("wrap_index", b("wrap_index", x, size=3), size=3),
-    lambda b, x: b("wrap_index", b("wrap_index", x, size=4), size=3),
+    lambda b, x: b("wrap_index", b("wrap_index", x, size=9), size=9),
+    lambda b, x: b("wrap_index", b("wrap_index", x, size=9), size=8),
 )
 example(
     "wrap-of-constant",
@@ -134,14 +134,14 @@ example(
 example(
     "gather-broadcast",
     (V, "i64[2, 5]"),
-    lambda b, x, y: b("gather", b.broadcast(x, (3, n, 4), (1,)), y, axis=0),
+    lambda b, x, y: b("gather", b.broadcast(x, (9, n, 4), (1,)), y, axis=0),
     lambda b, x, y: b("gather", b.reshape(x, (1, n, 1)), y, axis=1),
     ("f64[n]", "i64"),
 )
 example(
     "gather-broadcast",
-    ("f64[3]", "i64[2, 5]"),
-    lambda b, x, y: b("gather", b.broadcast(x, (4, 3, 4), (1,)), y, axis=1),
+    ("f64[9]", "i64[2, 5]"),
+    lambda b, x, y: b("gather", b.broadcast(x, (4, 9, 4), (1,)), y, axis=1),
 )
 example(
     "gather-single",
@@ -151,7 +151,7 @@ example(
 )
 example(
     "gather-gather",
-    ("f64[4, 3]", "i64[3]", "i64[2, 2]"),
+    ("f64[9, 9]", "i64[9]", "i64[2, 2]"),
     lambda b, x, y, z: b("gather", b("gather", x, y, axis=0), z, axis=0),
     lambda b, x, y, z: b("gather", b("gather", x, y, axis=0), z, axis=1),
 )

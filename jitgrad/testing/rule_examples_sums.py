@@ -84,10 +84,9 @@ example(
 
 example(
     "extreme-constant",
-    "bool",
-    lambda b, x: b("and", x, b("all", b.const(True, tensor(BOOL, (n,))), axes=(0,))),
-    lambda b, x: b("and", x, b("any", b.const(True, tensor(BOOL, (n,))), axes=(0,))),
     ("bool", V),
+    lambda b, x, y: b("and", x, b("all", b.const(True, tensor(BOOL, (n,))), axes=(0,))),
+    lambda b, x, y: b("and", x, b("any", b.const(True, tensor(BOOL, (n,))), axes=(0,))),
 )
 for _op in ("sum", "prod", "max", "min"):
     example(
@@ -222,4 +221,82 @@ example(
     M,
     lambda b, x: b("log", _soft(b, _shifted(b, x))),
     lambda b, x: b("log", b("div", b("exp", x), b("exp", two(b, x)))),
+)
+
+
+# -- products and weighted sums under a logarithm --------------------------------------------------
+
+
+def _weighted(b: Builder, x: Value, w: Value) -> Value:
+    return b("log", b.sum(b.mul(w, b("exp", x)), (1,)))
+
+
+example(
+    "log-power",
+    V,
+    lambda b, x: b("log", b.mul(x, x)),
+    lambda b, x: b("log", b("pow", x, b.const(0.5, x.type))),
+)
+example("log-power", V, lambda b, x: b("log", b("pow", b("exp", x), b.const(-3, x.type))))
+example(
+    "log-product",
+    (V, V),
+    lambda b, x, y: b("log", b("div", b("exp", x), b.mul(b("exp", y), b("abs", x)))),
+    lambda b, x, y: b("log", b("div", b("sin", x), b.mul(y, x))),
+)
+example(
+    "log-product",
+    (M, "f64[n]"),
+    lambda b, x, y: b("log", b.mul(b.sum(b("exp", x), (1,)), b("abs", y))),
+)
+example(
+    "log-weighted-sum",
+    (M, M),
+    _weighted,
+    lambda b, x, y: b("log", b.sum(b.mul(y, b("exp", _shifted(b, x))), (1,))),
+)
+example(
+    "log-weighted-sum",
+    M,
+    lambda b, x: b(
+        "log",
+        b.sum(b.select(b("gt", x, b.zeros(x.type)), b("exp", x), b.zeros(x.type)), (0,)),
+    ),
+)
+example(
+    "prod-of-exp",
+    M,
+    lambda b, x: b("prod", b("exp", x), axes=(1,)),
+    lambda b, x: b("prod", b("sin", x), axes=(1,)),
+)
+example(
+    "log-of-prod",
+    M,
+    lambda b, x: b("log", b("prod", x, axes=(1,))),
+    lambda b, x: b("log", b.sum(x, (1,))),
+)
+example("log-of-prod", M, lambda b, x: b("log", b("prod", b("sigmoid", x), axes=(0, 1))))
+
+
+def _scaled(b: Builder, x: Value, a: float, c: float) -> Value:
+    return b.add(b.const(a, x.type), b.mul(b.const(c, x.type), b("exp", x)))
+
+
+example(
+    "scaled-logistic",
+    (V, V),
+    lambda b, x, y: b("div", y, _scaled(b, x, 3.0, 0.5)),
+    lambda b, x, y: b("div", y, _scaled(b, x, 3.0, -0.5)),
+)
+example("scaled-logistic", V, lambda b, x: b("div", b.const(3.0, x.type), _scaled(b, x, 3.0, 0.5)))
+example(
+    "scaled-softplus",
+    V,
+    lambda b, x: b("log", _scaled(b, x, 3.0, 0.5)),
+    lambda b, x: b("log", _scaled(b, x, -3.0, 0.5)),
+)
+example(
+    "scaled-softplus",
+    V,
+    lambda b, x: b("log1p", b.mul(b.const(3.0, x.type), b("exp", x))),
 )

@@ -308,7 +308,7 @@ def check_example(rule: FunctionRule) -> Iterator[Outcome]:
                 if rule.exact == "bits":
                     fine = bool(same_bits(np.asarray(a), np.asarray(c)).all())
                 else:
-                    fine = bool(np.allclose(a, c, rtol=1e-13, atol=1e-13))
+                    fine = bool(np.allclose(a, c, rtol=1e-13, atol=1e-13, equal_nan=True))
                 if not fine:
                     problem = problem or f"{a!r} becomes {c!r}"
         yield Outcome(rule, "example", 1, worst, problem)

@@ -11,7 +11,8 @@ NOT_SMOOTH = frozenset({
 # elementwise rows that move elements or compare them: no rounding
 EXACT = frozenset({
     "neg", "abs", "sign", "maximum", "minimum", "identity", "stop_gradient", "floor", "ceil",
-    "trunc", "rint", "round_away", "copysign", "fmax", "fmin", "clip", "heaviside",
+    "trunc", "rint", "round_away", "copysign", "fmax", "fmin", "clip", "heaviside", "zero_grad",
+    "undefined_grad", "grad_scale", "grad_clip",
 })  # fmt: skip
 # those that turn a rounding error in an operand into another result
 JUMPS = frozenset({

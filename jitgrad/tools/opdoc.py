@@ -26,6 +26,9 @@ FAMILIES = {
     "shape": "Sources and shapes",
     "index": "Indices",
     "reduce": "Reductions and products",
+    "running": "Along an axis",
+    "sort": "Sorting",
+    "markers": "Printing",
     "control": "Control, guards",
     "kernel": "Kernels",
 }

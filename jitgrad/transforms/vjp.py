@@ -220,8 +220,10 @@ def _structured(
     ):
         ct = seeds[0]
         assert ct is not None
-        if row.elementwise:  # cast: lanes stay where they are
-            return [Cotangent(row.transpose(b, op, ct.value, 0), ct.mask, ct.clean)]
+        if row.elementwise:  # cast, grad_clip: lanes stay where they are
+            clean = ct.clean and row.name == "cast"  # a clipped 0 may be another number
+            made = Cotangent(row.transpose(b, op, ct.value, 0), ct.mask, clean)
+            return [made, *[None] * (len(flags) - 1)]
         value = solid(b, ct)
         outs: list[Maybe] = []
         for k, flag in enumerate(flags):

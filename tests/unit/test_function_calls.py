@@ -51,7 +51,9 @@ def test_tuples_mean_inputs() -> None:
     assert fn["w"] == 401
     fn(1, 2)
     assert fn["w"] == 402
-    g = function([("first", x), (y, 2.0), ("last", z, 3.0), ("state", (w, w + 1), 0)], x + y + z + w)
+    g = function(
+        [("first", x), (y, 2.0), ("last", z, 3.0), ("state", (w, w + 1), 0)], x + y + z + w
+    )
     assert g(first=1) == 6 and g(1, last=4) == 8 and g["state"] == 2
 
 
@@ -159,7 +161,10 @@ def test_forms_with_updates(mode: str) -> None:
     assert f(1) == {"a": 1, 1: 7} and f.n_returned_outputs == 2
     assert f(0, output_subset=["a"]) == {"a": 0}
     g = function([x], [x, x + 1, x + 2], mode=mode)
-    assert function([x], [x, x + 1, x + 2], updates=up, mode=mode)(3, output_subset=[2, 0]) == [5, 3]
+    assert function([x], [x, x + 1, x + 2], updates=up, mode=mode)(3, output_subset=[2, 0]) == [
+        5,
+        3,
+    ]
     assert g(3) == [3, 4, 5]
 
 

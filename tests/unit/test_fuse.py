@@ -299,6 +299,15 @@ def test_results_are_fresh_and_distinct(what: str):
 LIBRARY: dict[str, Callable[[Builder, Value, Value], Value]] = {
     "matmul": lambda b, x, y: b("matmul", x, y, ta=False, tb=True),
     "cumsum": lambda b, x, y: b("cumsum", x, axis=1),
+    "cumprod": lambda b, x, y: b("cumprod", x, axis=0),
+    "sort": lambda b, x, y: b("sort", x, axis=0),
+    "take_along": lambda b, x, y: b("take_along", x, b("argsort", y, axis=1), axis=1),
+    "searchsorted": lambda b, x, y: b("searchsorted", b("sort", x, axis=1), y, right=False),
+    "scatter": lambda b, x, y: b("scatter", x, b("iota", type=tensor("i64", (n,)), axis=0), y,
+                                 axis=0),
+    "dynamic slices": lambda b, x, y: b("dynamic_update_slice", y, b(
+        "dynamic_slice", x, *[b.const(7, tensor("i64", ()))] * 2, sizes=(n, 1)),
+        *[b.const(1, tensor("i64", ()))] * 2),
     "reshape": lambda b, x, y: b.reshape(x, (n * m,)),
     "refine": lambda b, x, y: b.add(b("refine", x, shape=(n, m)), y),
     "elementwise": lambda b, x, y: b.add(x, y),

@@ -86,8 +86,22 @@ ROUTES = {
     "product-t": lambda b, x: b("matmul", b.const(1, tensor(F64, (1, 2))), b.reshape(x, (3, 1)),
                                 ta=True, tb=True),
     "max": lambda b, x: b("max", b.broadcast(x, (3, 2), (0,)), axes=(1,)),
-    "scatter": lambda b, x: b("scatter_add", b.zeros(tensor(F64, (4,))),
+    "scatter_add": lambda b, x: b("scatter_add", b.zeros(tensor(F64, (4,))),
                               b.const(np.array([1, 3, 0]), tensor("i64", (3,))), x, axis=0),
+    **{name: lambda b, x, name=name: b(name, b.const(0.5, tensor(F64, (4,))),
+                                       b.const(np.array([1, 3, 0]), tensor("i64", (3,))), x,
+                                       axis=0)
+       for name in ("scatter", "scatter_mul", "scatter_max", "scatter_min")},
+    "take_along": lambda b, x: b("take_along", x, b.const(np.array([2, 0, 0, 1]),
+                                                          tensor("i64", (4,))), axis=0),
+    "sort": lambda b, x: b("sort", x, axis=0),
+    "prod": lambda b, x: b("prod", b.broadcast(x, (3, 3), (0,)), axes=(1,)),
+    "cumprod": lambda b, x: b("cumprod", b.reshape(x, (3, 1)), axis=1),
+    "cummax": lambda b, x: b("cummax", b.broadcast(x, (3, 2), (0,)), axis=1),
+    "recurrence": lambda b, x: b("recurrence", *[b.reshape(x, (3, 1))] * 2, axis=1),
+    "dynamic_slice": lambda b, x: b("dynamic_slice", x, b.const(0, scalar("i64")), sizes=(3,)),
+    "dynamic_update_slice": lambda b, x: b(
+        "dynamic_update_slice", b.zeros(tensor(F64, (4,))), x, b.const(1, scalar("i64"))),
 }  # fmt: skip
 
 

@@ -488,12 +488,12 @@ def test_outside_traces_it_is_numpy():
     assert np.float32 is onp.float32 and np.pi == onp.pi
     assert np.fft.fft is onp.fft.fft
     assert np.linalg.det(onp.eye(2)) == 1.0
-    assert "median" in dir(np)
+    assert "unique" in dir(np)
 
 
 def test_what_is_missing_names_itself():
-    with pytest.raises(TraceError, match=r"numpy\.median"):
-        grad(lambda x: np.median(x))(onp.ones(3))
+    with pytest.raises(TraceError, match=r"numpy\.unique"):
+        grad(lambda x: np.unique(x))(onp.ones(3))
     with pytest.raises(TraceError, match=r"numpy\.linalg\.det"):
         grad(lambda x: onp.linalg.det(x))(onp.eye(2))
     with pytest.raises(TraceError, match=r"det"):

@@ -110,11 +110,18 @@ def test_arrays_of_every_layout(mode: str) -> None:
 
 def test_what_set_value_takes() -> None:
     v = shared(np.ones(3, "f4"), "v")
-    for good in ([1.0, 2.0], np.zeros(7, "f4"), [1, 2], np.arange(3, dtype="i2"), np.zeros(0, "f4")):
+    for good in (
+        [1.0, 2.0],
+        np.zeros(7, "f4"),
+        [1, 2],
+        np.arange(3, dtype="i2"),
+        np.zeros(0, "f4"),
+    ):
         v.set_value(good)
         assert v.get_value().dtype == np.float32 and np.array_equal(v.get_value(), good)
     for bad, text in (
-        (np.ones((2, 2), "f4"), r"expected 1, got 2 with shape \(2, 2\)"), (1.0, "expected 1, got 0"),
+        (np.ones((2, 2), "f4"), r"expected 1, got 2 with shape \(2, 2\)"),
+        (1.0, "expected 1, got 0"),
         (np.ones(2), "expected float32, got float64"), ("text", "expected float32"),
         (None, "None is no value"), ([[1.0], [1.0, 2.0]], "no array"), (T.dvector(), "variable"),
         (np.ones(2) * 1j, "complex128"),

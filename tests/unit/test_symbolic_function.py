@@ -152,7 +152,7 @@ def test_givens_and_inputs_in_the_middle(mode):
     swap = function([x, y], x - y, givens=[(x, y), (y, x)], mode=mode)
     np.testing.assert_array_equal(swap([1.0], [3.0]), [2])
     part = x[1:]
-    with pytest.raises(TypeError, match=r"computed from another variable's, Shape\(x\)\[0\] - 1"):
+    with pytest.raises(TypeError, match=r"computed from another variable's, Shape\(x\)\[0\] - "):
         function([part], part * 2, mode=mode)
     with pytest.raises(TypeError, match="givens: y of"):
         function([x], c, givens={y: T.dmatrix("z")})

@@ -9,6 +9,7 @@ from . import (  # noqa: F401  (rows)
     index,
     integers,
     kernel,
+    markers,
     reduce,
     running,
     shape,

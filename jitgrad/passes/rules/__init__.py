@@ -6,6 +6,7 @@ from .canonical import CANONICAL
 from .choice import CHOICE
 from .expand import EXPAND
 from .indexing import INDEXING
+from .likelihood import LIKELIHOOD
 from .reductions import REDUCTIONS
 from .relaxed import RELAXED
 from .slices import SLICES
@@ -19,5 +20,5 @@ RULE_SETS: dict[str, RuleSet] = {
     "structure": [*SLICES, *INDEXING, *STRUCTURE, *REDUCTIONS],
     "markers": MARKERS,
     "expand": EXPAND,
-    "stabilize": [*STABILIZE, *SOFTMAX],
+    "stabilize": [*STABILIZE, *SOFTMAX, *LIKELIHOOD],
 }

@@ -177,7 +177,8 @@ def _ipow_chain(op: Op, b: Builder) -> Any:
     return _chain(b, x, n) if n else b.const(1, x.type)
 
 
-@structural(ALGEBRA, "pow-chain", "pow", child=("constant", "broadcast"), relax=ULP(16))
+@structural(ALGEBRA, "pow-chain", "pow", child=("constant", "broadcast"), relax=ULP(16),
+            exact="reassociates")  # fmt: skip
 def _pow_chain(op: Op, b: Builder) -> Any:
     """x to the power of an integer from -64 to 64 → products."""
     x, n = op.operands[0], splat(op.operands[1])

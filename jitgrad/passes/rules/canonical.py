@@ -16,6 +16,7 @@ from ...ir.build import Builder
 from ...ir.core import Op, Value
 from ...ir.dims import Dim, DimLike
 from ...ir.ops import TABLE
+from ...ir.ops.markers import IDENTITIES
 from ..fold import splat
 from ..match import RuleSet, structural
 
@@ -24,7 +25,7 @@ CANONICAL: RuleSet = []
 ELEMENTWISE = tuple(
     n
     for n, r in TABLE.items()
-    if r.elementwise and n != "stop_gradient" and "raises" not in r.props
+    if r.elementwise and n not in IDENTITIES[1:] and "raises" not in r.props
 )
 COMMUTATIVE = tuple(n for n, r in TABLE.items() if "commutative" in r.props and r.arity == 2)
 

@@ -159,7 +159,7 @@ def _compare_dim(op: Op, b: Builder) -> Any:
     sides = [_size(v) for v in op.operands]
     if None in sides:
         return None
-    gap = sides[0] - sides[1]  # type: ignore[operator]
+    gap = sides[0] - sides[1]
     more, less = certain(gap), certain(-gap)
     name = op.opdef.name
     if name in ("eq", "ne"):
@@ -178,7 +178,7 @@ def _extreme_dim(op: Op, b: Builder) -> Any:
     sides = [_size(v) for v in op.operands]
     if None in sides:
         return None
-    gap = sides[0] - sides[1]  # type: ignore[operator]
+    gap = sides[0] - sides[1]
     first = certain(gap)
     if not first and not certain(-gap):
         return None

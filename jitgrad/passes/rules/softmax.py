@@ -101,13 +101,17 @@ def lowered(b: Builder, x: Value, m: Value, axes: Sequence[int]) -> Value:
     return b("sub", x, b.broadcast(m, x.type.shape, kept_axes(x.type.rank, axes)))
 
 
-def sum_of_exp(v: Value) -> tuple[Value, tuple[int, ...]] | None:
-    """x and the axes of sum(exp(x))."""
+def sum_of_exp(v: Value, b: Builder | None = None) -> tuple[Value, tuple[int, ...]] | None:
+    """x and the axes of sum(exp(x)); with a builder also of a sum over exp(x) that was moved."""
     s = maker(v, "sum")
-    e = maker(s.operands[0], "exp") if s else None
-    if s is None or e is None or any(e.operands[0].type.shape[a] == 0 for a in s.attrs["axes"]):
+    if s is None:
         return None
-    return e.operands[0], tuple(s.attrs["axes"])
+    inner, moves = chain(s.operands[0]) if b is not None else (s.operands[0], [])
+    e = maker(inner, "exp")
+    if e is None or any(s.operands[0].type.shape[a] == 0 for a in s.attrs["axes"]):
+        return None
+    x = moved(b, e.operands[0], moves) if b is not None else e.operands[0]
+    return x, tuple(s.attrs["axes"])
 
 
 def log_sum_exp(b: Builder, x: Value, axes: tuple[int, ...]) -> Value:
@@ -137,7 +141,7 @@ def _log_sum_exp(op: Op, b: Builder) -> Any:
             return None
         scale = -math.log(c) if divides else math.log(c)
         v, inner = chain(left)
-    found = sum_of_exp(v)
+    found = sum_of_exp(v, b)
     if found is None or shifted(*found):
         return None
     out = moved(b, log_sum_exp(b, *found), inner)

@@ -10,19 +10,24 @@ Sums of exponentials along axes are in `softmax`.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from ...ir.build import Builder
 from ...ir.core import Op, Value
 from ...ir.terms import (
     Term,
+    abs_,
     exp,
     expm1,
     log,
     log1p,
     logaddexp,
+    maximum,
+    select,
     sigmoid,
     softplus,
+    sqrt,
     tanh,
     x,
     y,
@@ -31,6 +36,7 @@ from ...ir.terms import (
 from ..fold import is_number, splat
 from ..match import RuleSet, structural
 from ..match import rule as _rule
+from .algebra import nonnegative
 from .canonical import maker
 
 STABILIZE: RuleSet = []
@@ -60,6 +66,11 @@ rule("one-minus-sigmoid", 1 - sigmoid(x), sigmoid(-x), 3)
 rule("minus-times-sigmoid", y - y * sigmoid(x), y * sigmoid(-x), 4)
 rule("plus-minus-times-sigmoid", y + (-(y * sigmoid(x))), y * sigmoid(-x), 4)
 rule("tanh-of-sigmoid", 2 * sigmoid(x) - 1, tanh(0.5 * x), 4)
+rule("sigmoid-odds", sigmoid(x) / sigmoid(-x), exp(x), 3)
+rule("sigmoid-odds-neg", sigmoid(-x) / sigmoid(x), exp(-x), 3)
+_share = x * select((x >= 0.0) & (1 - x >= 0.0), 1.0, math.nan)
+rule("sigmoid-logit", sigmoid(log(x / (1 - x))), _share, 1)
+rule("sigmoid-logit-difference", sigmoid(log(x) - log1p(-x)), _share, 1)
 
 # -- logarithms and exponentials ------------------------------------------------------------------
 rule("softplus", log(1 + exp(x)), softplus(x), 4)
@@ -67,6 +78,16 @@ rule("softplus-log1p", log1p(exp(x)), softplus(x), 4)
 rule("log-sigmoid-neg", log(sigmoid(-x)), -softplus(x), 4)
 rule("log-sigmoid", log(sigmoid(x)), -softplus(-x), 4)
 rule("log1p-sigmoid", log1p(-sigmoid(x)), -softplus(x), 4)
+rule("logaddexp-zero", logaddexp(x, 0.0), softplus(x), 4)
+rule("softplus-spelled", maximum(x, 0.0) + softplus(-abs_(x)), softplus(x), 4)
+rule("logaddexp-spelled", maximum(x, y) + softplus(-abs_(x - y)), logaddexp(x, y), 4)
+rule("softplus-difference", softplus(x) - softplus(-x), x, 1)
+rule("softplus-difference-neg", softplus(-x) - softplus(x), -x, 1)
+rule("log-odds", (-softplus(-x)) - (-softplus(x)), x, 1)
+rule("log-odds-neg", (-softplus(x)) - (-softplus(-x)), -x, 1)
+rule("exp-softplus", exp(softplus(x)), 1 + exp(x), 2)
+rule("exp-minus-softplus-neg", exp(-softplus(-x)), sigmoid(x), 4)
+rule("exp-minus-softplus", exp(-softplus(x)), sigmoid(-x), 4)
 rule("minus-softplus", x - softplus(x), -softplus(-x), 4)
 rule("softplus-minus", softplus(x) - x, softplus(-x), 4)
 rule("log-exp", log(exp(x)), x, 0)
@@ -77,6 +98,40 @@ rule("log1p-neg", log(1 - x), log1p(-x), 2)
 rule("expm1", exp(x) - 1, expm1(x), 3)
 rule("expm1-add", exp(x) + (-1), expm1(x), 3)
 rule("one-minus-exp", 1 - exp(x), 0.0 - expm1(x), 3)
+
+# -- functions and their inverses: outside of the domain the result stays NaN ----------------------
+_positive = select(x >= 0.0, 1.0, math.nan)
+_above = select(x >= -1.0, 1.0, math.nan)
+rule("exp-of-log", exp(log(x)), x * _positive, 0)
+rule("exp-of-log1p", exp(log1p(x)), (1 + x) * _above, 1)
+rule("expm1-of-log", expm1(log(x)), (x - 1) * _positive, 1)
+rule("expm1-of-log1p", expm1(log1p(x)), x * _above, 0)
+rule("log1p-of-expm1", log1p(expm1(x)), x, 0)
+rule("sqrt-of-square", sqrt(x * x), abs_(x), 0)
+rule("sqrt-of-power", sqrt(x**2), abs_(x), 0)
+rule("square-of-sqrt", sqrt(x) * sqrt(x), x * _positive, 0)
+rule("power-of-sqrt", sqrt(x) ** 2, x * _positive, 0)
+rule("log-of-sqrt", log(sqrt(x)), 0.5 * log(x), 1)
+rule("log-of-recip", log(1 / x), -log(x), 1)
+
+
+@structural(STABILIZE, "log-power", "log", child=("mul", "pow"), exact="closer", ulp=2)
+def _log_power(op: Op, b: Builder) -> Any:
+    """log(x**n) → n·log|x| for an integer n (log(x) where it is odd), and so for x·x."""
+    (v,) = op.operands
+    m = maker(v, "pow")
+    if m is not None:
+        n, base = splat(m.operands[1]), m.operands[0]
+        if n is None or n in (0, 1) or abs(n) > 2**53 or n != int(n):
+            return None
+    else:
+        m = maker(v, "mul")
+        if m is None or m.operands[0] is not m.operands[1]:
+            return None
+        n, base = 2, m.operands[0]
+    inner = base if n % 2 or nonnegative(base) else b("abs", base)
+    return b.mul(b.const(n, v.type), b("log", inner))
+
 
 # -- products of exponentials and logistic functions: what raw gradients are made of ---------------
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from ...ir.build import Builder
 from ...ir.core import Block, Op, Value
+from ...ir.ops.markers import IDENTITIES
 from ..dce import has_effect
 from ..fold import splat
 from ..inline import splice
@@ -182,7 +183,7 @@ def _index_short(op: Op, b: Builder) -> Any:
     return b.zeros(op.results[0].type) if x.type.shape[op.attrs["axis"]] == 1 else None
 
 
-# -- transposes and reverses go behind elementwise ops ----------------------------------------------
+# -- transposes and reverses go behind elementwise ops ---------------------------------------------
 
 
 @structural(STRUCTURE, "elementwise-transpose", *ELEMENTWISE, child=("transpose",))
@@ -200,7 +201,8 @@ def _elementwise_reverse(op: Op, b: Builder) -> Any:
 # -- markers ---------------------------------------------------------------------------------------
 
 
-@structural(MARKERS, "drop-marker", "identity", "stop_gradient")
+@structural(MARKERS, "drop-marker", *IDENTITIES)
 def _marker(op: Op, b: Builder) -> Any:
-    """identity(x), stop_gradient(x) → x: they mean something to derivatives only."""
+    """identity(x), stop_gradient(x), grad_scale(x, y) … → x: they mean something to derivatives
+    only."""
     return op.operands[0]
