@@ -21,11 +21,13 @@ _HOMES = {
     "symbolic_function": ("function", "In", "Out", "Param", "Mode", "SharedVariable", "shared"),
     "updates": ("OrderedUpdates",),
     "frontend.pp": ("pp",),
+    "gradient": ("Lop", "Rop", "subgraph_grad"),
     "scan_module": ("scan", "map", "reduce", "foldl", "foldr"),
     "frontend.symbolic_clone": ("clone", "clone_replace"),
     "errors": (
         "JitgradError", "ShapeError", "DTypeError", "TraceError", "GuardError",
-        "DisconnectedInputError", "NotDifferentiableError", "UnusedInputError", "MissingInputError",
+        "DisconnectedInputError", "NotDifferentiableError", "NullTypeGradError", "GradientError",
+        "UnusedInputError", "MissingInputError",
     ),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

@@ -36,7 +36,8 @@ warn_float64 = "ignore"
 device = "cpu"
 """Taken for Theano's sake: arrays live in memory."""
 
-MODES = ("Mode", "FAST_RUN", "FAST_COMPILE", "DebugMode", "DEBUG_MODE", "NanGuardMode")
+MODES = ("Mode", "FAST_RUN", "FAST_COMPILE", "DebugMode", "DEBUG_MODE", "NanGuardMode",
+         "ProfileMode", "PROFILE_MODE")  # fmt: skip
 
 _ALLOWED: dict[str, tuple[Any, ...]] = {
     "floatX": ("float64", "float32"),

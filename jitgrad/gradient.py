@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from .errors import (
     DisconnectedInputError,
@@ -24,7 +25,7 @@ from .errors import (
 from .frontend.pp import short
 from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
-from .frontend.symbolic_notes import Recipe, recipes
+from .frontend.symbolic_notes import Note, Recipe, recipes
 from .frontend.symbolic_null import (
     DisconnectedType,
     NullType,
@@ -32,7 +33,7 @@ from .frontend.symbolic_null import (
     disconnected_type,
     null_type,
 )
-from .frontend.symbolic_ops import broadcast
+from .frontend.symbolic_ops import refine
 from .ir.build import Builder
 from .ir.core import Value, serial
 from .ir.types import tensor
@@ -164,7 +165,7 @@ def grad(
         if alone and missing != "zero":
             out.append(None if missing == "none" else disconnected_type())
         else:
-            out.append(zeros_like(w.value))
+            out.append(zeros_like(w.value, alone))
     return like(wrt, out)
 
 
@@ -272,20 +273,36 @@ def cotangent(what: str, k: TensorVariable, g: Any) -> Value:
     if isinstance(g, TensorVariable) and not v.type.dtype.inexact:
         raise DTypeError(at(f"Gradients must be floats, but {what} of {k!r} has one of "
                             f"{as_tensor_variable(g).type}", b.loc))  # fmt: skip
-    if v.type.rank > k.ndim:
-        raise ValueError(at(f"{what}: the gradient of {k!r}, {k.type}, has more dims than it: "
-                            f"{as_tensor_variable(g).type}", b.loc))  # fmt: skip
-    pair = broadcast(b, what, (k.value, v))
-    if pair[0] is not k.value:
-        raise ValueError(at(f"{what}: the gradient of {k!r}, {k.type}, does not fit: it is "
-                            f"{as_tensor_variable(g).type}", b.loc))  # fmt: skip
-    return b.cast(pair[1], float_like(k.value))
+    return b.cast(onto(b, what, k, v), float_like(k.value))
 
 
-def zeros_like(v: Value) -> TensorVariable:
-    """Zeros in the shape of `v`, of a float dtype."""
+def onto(b: Builder, what: str, x: TensorVariable, v: Value) -> Value:
+    """`v` in the shape of `x`: dims known to be 1 repeat, others must agree.
+
+    Raises `ValueError` where they cannot.
+    """
+    goal, shape = x.value.type.shape, v.type.shape
+    skip = len(goal) - len(shape)
+    sizes = list(shape)
+    for i, d in enumerate(shape):
+        want = goal[i + skip] if skip >= 0 else None
+        if d == want or (d.__class__ is int and d == 1 and want is not None):
+            continue
+        if want is None or (d.__class__ is int and want.__class__ is int):
+            raise ValueError(at(f"{what}: {wrap(v)!r} of {wrap(v).type} does not fit {x!r} of "
+                                f"{x.type}", b.loc))  # fmt: skip
+        sizes[i] = want
+        places = ((0, i + skip), (1, i))
+        note = Note(what, (ref(x.value), ref(v)), places)
+        v = refine(b, v, (*sizes[: i + 1], *v.type.shape[i + 1 :]), note)
+    return b.broadcast(v, goal, range(skip, len(goal)))
+
+
+def zeros_like(v: Value, alone: bool) -> TensorVariable:
+    """Zeros in the shape of `v`, of a float dtype; `alone`: that of a scalar needs not even it."""
     b = Builder(here())
-    return wrap(b("fill", v, b.const(0.0, tensor(float_like(v), ()), "0.0")))
+    zero = b.const(0.0, tensor(float_like(v), ()), "0.0")
+    return wrap(zero if alone and not v.type.rank else b("fill", v, zero))
 
 
 def report_disconnected(v: TensorVariable, how: str, loc: Any) -> None:

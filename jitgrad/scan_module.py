@@ -30,8 +30,8 @@ from .frontend.symbolic_scan import (
 )
 from .ir.build import Builder
 from .ir.core import Block, Op, Value, serial
-from .ir.dims import DimLike, minimum
-from .ir.types import BOOL
+from .ir.dims import Dim, DimLike, minimum
+from .ir.types import BOOL, I64
 from .updates import OrderedUpdates
 
 __all__ = ["StateError", "foldl", "foldr", "map", "reduce", "scan", "until"]
@@ -159,6 +159,9 @@ def _loop(
         return b.op("scan", *ks, *cs, *xs, regions=(block,), length=length, carries=nc,
                     consts=len(ks), reverse=False)  # fmt: skip
 
+    if isinstance(truncate, bool) or not isinstance(truncate, int) or truncate < -1:
+        raise ValueError(at(f"truncate_gradient is a number of steps or -1, not {truncate!r}",
+                            b.loc))  # fmt: skip
     if truncate == -1 or (steps.__class__ is int and truncate >= steps):
         loop = run(steps, consts, firsts, stacks)
         return list(loop.results[:nc]), list(loop.results[nc:])
@@ -171,7 +174,11 @@ def _loop(
                  steps=(1,) * v.type.rank)  # fmt: skip
 
     before = run(head, consts, firsts, [part(v, 0, head) for v in stacks])
-    held = [b("stop_gradient", v) for v in before.results]
+    held = [b("zero_grad", v) for v in before.results]
+    if head.__class__ is Dim:  # maybe there is nothing before: then the first states are reached
+        some = b("gt", b("dim", expr=head), b.const(0, I64.rank0))
+        held[:nc] = [b.select(b.broadcast(some, v.type.shape, ()), v, w)
+                     for v, w in zip(held, firsts)]  # fmt: skip
     after = run(tail, consts, held[:nc], [part(v, head, steps) for v in stacks])
     ys = [b("concatenate", early, late, axis=0)
           for early, late in zip(held[nc:], after.results[nc:])]  # fmt: skip

@@ -131,6 +131,9 @@ def derive_rop(
     return pushforward(outputs, ends, [t for _, t in by.values()])
 
 
+derive_rop.forward = True  # type: ignore[attr-defined]  # see `Recipe.by`
+
+
 def derive_jacobian(
     cost: Value,
     wrt: Sequence[Value],

@@ -119,7 +119,8 @@ def function(
     _distinct(ins, loc)
     keys, wanted, form = _outputs(outputs, loc)
     title = name or "function"
-    stats = profiled(config.profile if profile is None else profile, title)
+    default = config.profile if how.stats is None else how.stats
+    stats = profiled(default if profile is None else profile, title)
     job = _Job(ins, wanted, _givens(givens, rebuild_strict, loc), loc)
     with _no_collection():
         job.update(updates, no_default_updates)

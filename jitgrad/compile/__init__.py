@@ -26,6 +26,7 @@ _HOMES = {
               "predefined_modes"),
     ".debugmode": ("DebugMode",),
     ".nanguardmode": ("NanGuardMode",),
+    ".profilemode": ("ProfileMode",),
     ".io": ("In", "Out", "SymbolicInput", "SymbolicOutput"),
     ".sharedvalue": ("SharedVariable", "shared"),
     ".profiling": ("ProfileStats",),
@@ -34,7 +35,7 @@ _HOMES = {
     "..errors": ("UnusedInputError",),
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("mode", "debugmode", "nanguardmode", "io", "sharedvalue", "profiling",
+_MODULES = ("mode", "debugmode", "nanguardmode", "profilemode", "io", "sharedvalue", "profiling",
             "function_module")  # fmt: skip
 
 __all__ = ["NUMBERS", "Compiled", "Exact", "check_dims", "compile_ir", "error_of", "notes_of",

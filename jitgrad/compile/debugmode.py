@@ -63,6 +63,8 @@ class DebugMode(Mode):
     machine code is to blame.
     """
 
+    plain = False
+
     def __init__(self, optimizer: str | None = "fast_run", stability_patience: int | None = None,
                  check_c_code: bool | None = None, check_py_code: bool | None = None,
                  check_isfinite: bool | None = None,

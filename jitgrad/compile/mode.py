@@ -58,6 +58,9 @@ class Mode:
     Raises `ValueError` for other linkers and optimizers.
     """
 
+    plain = True  # nothing is looked at beside the results
+    stats: Any = None  # the profile of all functions of the mode
+
     def __init__(self, linker: str | None = None, optimizer: str | None = "default") -> None:
         linker = config.linker if linker in (None, "default") else linker
         optimizer = config.optimizer if optimizer == "default" else optimizer
@@ -114,7 +117,7 @@ class Mode:
     @property
     def native(self) -> bool:
         """Whether calls may go to machine code directly."""
-        return type(self) is Mode and self.linker not in _PYTHON and not self._raw
+        return self.plain and self.linker not in _PYTHON and not self._raw
 
     @property
     def stabilize(self) -> Callable[[Sequence[Op], Value], Value] | None:
@@ -180,6 +183,10 @@ def get_mode(mode: Any) -> Mode:
         from .debugmode import DebugMode
 
         return DebugMode()
+    if name in ("ProfileMode", "PROFILE_MODE"):
+        from .profilemode import ProfileMode
+
+        return ProfileMode()
     if name == "NanGuardMode":
         from .nanguardmode import NanGuardMode
 

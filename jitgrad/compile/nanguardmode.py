@@ -36,6 +36,8 @@ class NanGuardMode(Mode):
     A lane that `switch` does not take is looked at as well: the graph computes it.
     """
 
+    plain = False
+
     def __init__(self, nan_is_error: bool | None = None, inf_is_error: bool | None = None,
                  big_is_error: bool | None = None, optimizer: str | None = "default",
                  linker: Any = None) -> None:  # fmt: skip

@@ -45,11 +45,32 @@ def cut(
     Raises `MissingInputError` where it needs another variable, `ShapeError` where sizes that are
     known contradict each other.
     """
-    stops = {id(v) for v in inputs}
-    keys = {id(k) for k, _ in givens}
     # a variable in the middle of the graph that is an input, or replaced, may lie between a cost
     # and what it was differentiated by: then the gradient stays as it was built
     leaves = all(v.op is None for v in (*inputs, *(k for k, _ in givens)))
+    try:
+        return _cut(name, inputs, outputs, givens, stabilize, leaves)
+    except MissingInputError as err:
+        # a gradient may depend on fewer variables than its cost: then it stays as it was built too
+        try:
+            if leaves:
+                return _cut(name, inputs, outputs, givens, stabilize, False)
+        except MissingInputError:
+            pass
+        raise err
+
+
+def _cut(
+    name: str,
+    inputs: Sequence[Value],
+    outputs: Sequence[Value],
+    givens: Sequence[tuple[Value, Value]],
+    stabilize: Stabilize | None,
+    leaves: bool,
+) -> Cut:
+    """`cut`; gradients are derived anew if `leaves`."""
+    stops = {id(v) for v in inputs}
+    keys = {id(k) for k, _ in givens}
     plans = [plan([v for _, v in givens], stops, leaves)] if givens else []
     plans.append(plan(outputs, stops | keys, leaves))
     checks = [c for items, _ in plans for op in flat(items) for c in relations(*op)]

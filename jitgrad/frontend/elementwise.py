@@ -48,7 +48,12 @@ class Elementwise:
             how = (None,) * len(args) + (None if dtype is None else key[-1],) * self.nout
             try:
                 resolved = self.ufunc.resolve_dtypes((*types, *(None,) * self.nout), signature=how)
-                found = tuple([dtype_of(d) for d in resolved[: len(args)]])
+                ins, outs = resolved[: len(args)], resolved[len(args) :]
+                if not any(d.char == "e" for d in outs):  # signbit of int8: any float will do
+                    ins = tuple([np.dtype(np.float32) if d.char == "e" else d for d in ins])
+                found = tuple([dtype_of(d) for d in ins])
+                for d in outs:
+                    dtype_of(d)
             except TypeError as err:
                 if "float16" in str(err):
                     names = ", ".join(np.dtype(t).name for t in types)
@@ -107,7 +112,7 @@ class Comparison(Elementwise):
 
     def apply(self, root: Root, args: Sequence[Any], operator: bool, dtype: Any = None) -> Any:
         for k, a in enumerate(args):
-            if a.__class__ is int and len(args) == 2 and not -128 <= a < 128:
+            if a.__class__ is int and len(args) == 2 and not 0 <= a < 128:
                 x = lift(args[1 - k], root)
                 kind = x.value.type.dtype
                 if kind.kind in "iu" and x.form != WEAK and not inside(a, kind):

@@ -78,6 +78,10 @@ def relations(op: Op, branch: bool = False) -> Iterator[Check]:
                 yield _check(op, lo, "ge", 0)
             if not at_least(hi - lo, 0):
                 yield _check(op, hi, "ge", lo)
+    elif name == "pad" and op.results[0] in notes:
+        for d in (*op.attrs["lo"], *op.attrs["hi"]):
+            if d.__class__ is Dim and not at_least(d, 0):
+                yield _check(op, d, "ge", 0)
     elif name in ("iota", "constant"):
         for d in op.results[0].type.shape:
             if d.__class__ is Dim and not at_least(d, 0):

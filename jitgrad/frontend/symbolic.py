@@ -143,7 +143,8 @@ class TensorConstant(TensorVariable):
         assert op is not None
         if not isinstance(op.attrs["value"], np.ndarray) and not t.static:
             raise TypeError(at(f"{self!r} has the sizes of a variable, known at a call", here()))
-        return np.broadcast_to(np.asarray(op.attrs["value"], t.dtype.np), t.shape)
+        value = np.asarray(op.attrs["value"], t.dtype.np)
+        return np.broadcast_to(value, t.shape)  # type: ignore[arg-type]
 
 
 def fresh(dtype: DType, sizes: tuple[int | None, ...], name: str | None) -> TensorVariable:

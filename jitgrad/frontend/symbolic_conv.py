@@ -13,7 +13,7 @@ from weakref import ref
 from ..errors import ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Value
-from ..ir.dims import Dim, DimLike, floordiv, product
+from ..ir.dims import DimLike, floordiv, nonnegative, product
 from ..ir.types import I64, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
@@ -37,7 +37,7 @@ def each(what: str, given: Any, rank: int, least: int = 0) -> list[int]:
         out.append(n)
     if len(out) != rank:
         raise ValueError(at(f"{what}: {len(out)} numbers for {rank} axes", here()))
-    return out  # type: ignore[return-value]
+    return out
 
 
 def pads_of(what: str, border_mode: Any, reach: Sequence[DimLike]) -> Pads:
@@ -64,17 +64,21 @@ def pads_of(what: str, border_mode: Any, reach: Sequence[DimLike]) -> Pads:
     return [(n, n)] * rank
 
 
-def padded(b: Builder, v: Value, pads: Sequence[tuple[DimLike, DimLike]], edge: Any = 0,
-           gaps: Sequence[int] | None = None) -> Value:  # fmt: skip
-    """The last axes of `v` with `edge` before and behind, and (`gaps`) between their elements."""
+def padded(b: Builder, v: Value, pads: Sequence[tuple[DimLike, DimLike]], note: Note,
+           edge: Any = 0, gaps: Sequence[int] | None = None) -> Value:  # fmt: skip
+    """The last axes of `v` with `edge` before and behind, and (`gaps`) between their elements.
+
+    What is put before and behind is not negative: that is checked at the call where it must be.
+    """
     gaps = gaps or [0] * len(pads)
     if not any(gaps) and all(d.__class__ is int and d == 0 for p in pads for d in p):
         return v
     lead = v.type.rank - len(pads)
-    # nothing cannot be spread: an empty axis keeps its size
-    return b("pad", v, b.const(edge, tensor(v.type.dtype, ())),
-             lo=(*(0,) * lead, *[p[0] for p in pads]), hi=(*(0,) * lead, *[p[1] for p in pads]),
+    out = b("pad", v, b.const(edge, tensor(v.type.dtype, ())),
+            lo=(*(0,) * lead, *[p[0] for p in pads]), hi=(*(0,) * lead, *[p[1] for p in pads]),
              interior=(*(0,) * lead, *gaps))  # fmt: skip
+    notes[out] = note
+    return out
 
 
 def windows(b: Builder, v: Value, axis: int, sizes: tuple[DimLike, DimLike], step: int,
@@ -124,7 +128,7 @@ def _conv(what: str, rank: int, input: Any, filters: Any, input_shape: Any, filt
     out_channels = f.type.shape[0]
     if groups > 1:
         for n, which in ((out_channels, "filters"), (v.type.shape[1], "channels")):
-            if n.__class__ is int and n % groups:  # type: ignore[operator]
+            if n.__class__ is int and n % groups:
                 raise ShapeError(at(f"{what}: {n} {which} in {groups} groups", b.loc))
         goal = (v.type.shape[0], channels * groups, *v.type.shape[2:])
         v = specify_shape(wrap(v), goal).value if goal != v.type.shape else v
@@ -132,17 +136,17 @@ def _conv(what: str, rank: int, input: Any, filters: Any, input_shape: Any, filt
     pads = pads_of(what, border_mode, reach)
     if filter_flip:
         f = b("reverse", f, axes=tuple(range(place + 1, f.type.rank)))
-    v = padded(b, v, pads)
+    text = f"{what}: the filter is larger than the (padded) image"
+    note = Note(what, (ref(x.value), ref(w.value)), text=text)
+    v = padded(b, v, pads, note._replace(text=f"{what}: the filter has no elements"))
     counts = []
     for i in range(rank):
         room = v.type.shape[2 + 2 * i] - reach[i] - 1
         n = floordiv(room, steps[i]) + 1
-        if n.__class__ is int and n < 0:  # type: ignore[operator]
+        if n.__class__ is int and n < 0:
             n = -1
-        text = f"{what}: the filter is larger than the (padded) image"
-        if n.__class__ is int and n < 0:  # type: ignore[operator]
+        if n.__class__ is int and n < 0:
             raise ShapeError(at(f"{text}: {kernel} and {x.value.type.shape[2:]}", b.loc))
-        note = Note(what, (ref(x.value), ref(w.value)), text=text)
         v = windows(b, v, 2 + 2 * i, (n, kernel[i]), steps[i], apart[i], note)
         counts.append(n)
     # (batch, channel, out, kernel, out, kernel …) as (batch, out …, channel, kernel …)
@@ -260,13 +264,14 @@ def conv2d_transpose(input: Any, filters: Any, output_shape: Any, filter_shape: 
         before, behind = pads[i]
         known[2 + i] = floordiv(goal[i] + before + behind - reach[i] - 1, steps[i]) + 1
         lo = reach[i] - before
-        if lo.__class__ is Dim or lo < 0:  # type: ignore[operator]
+        if not (isinstance(border_mode, str) or nonnegative(lo)):
             raise ShapeError(at(f"{what}: border_mode {border_mode!r} must be a mode by name, or "
                                 "at most the filter's size less 1, which filter_shape tells",
                                 b.loc))  # fmt: skip
         around.append((lo, goal[i] + reach[i] - lo - ((known[2 + i] - 1) * steps[i] + 1)))
     v = specify_shape(y, known).value
-    v = padded(b, v, around, gaps=[s - 1 for s in steps])
+    note = Note(what, (ref(y.value), ref(w.value)), text=f"{what}: the filter has no elements")
+    v = padded(b, v, around, note, gaps=[s - 1 for s in steps])
     turned = w.dimshuffle(1, 0, 2, 3)
     out = _conv(what, 2, wrap(v), turned, None, None, "valid", (1, 1), not filter_flip, apart, 1)
     shape = [*output_shape[:2], *goal]

@@ -104,7 +104,9 @@ def alloc(value: Any, *shape: Any) -> TensorVariable:
     >>> alloc(1.5, 2).eval()
     array([1.5, 1.5])
     """
-    if len(shape) == 1 and (isinstance(shape[0], (list, tuple)) or getattr(shape[0], "ndim", 0)):
+    if len(shape) == 1 and (
+        isinstance(shape[0], (list, tuple)) or getattr(shape[0], "ndim", False)
+    ):
         shape = shape[0]
     return full(shape, value)
 

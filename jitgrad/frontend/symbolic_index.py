@@ -30,14 +30,15 @@ _KINDS = ("indices must be integers, slices, None, Ellipsis, integer tensors or 
 
 class Item(NamedTuple):
     """What an index does: KEEP elements lo … hi in steps (backwards for `flip`), DROP an axis for
-    its element lo, TAKE elements at the indices `index` (those of `mask`) of `axes` axes seen as one, NEW axis."""
+    its element lo, TAKE elements at the indices `where` (those of `mask`) of `axes` axes seen as
+    one, NEW axis."""
 
     kind: str
     lo: DimLike = 0
     hi: DimLike = 0
     step: int = 1
     flip: bool = False
-    index: Value | None = None
+    where: Value | None = None
     axes: int = 1
     mask: Value | None = None
 
@@ -128,7 +129,7 @@ def _item(b: Builder, v: Value, p: Any, axis: int) -> Item:
         return _slice(b, p, n)
     if p.__class__ is int:
         lo = p if p >= 0 else n + p
-        if n.__class__ is int and not 0 <= lo < n:
+        if n.__class__ is int and not 0 <= lo < n:  # type: ignore[operator]
             raise IndexError(at(f"index {p} is out of bounds for axis {axis} with size {n}", b.loc))
         return Item(DROP, lo)
     if p.type.dtype is BOOL:
@@ -141,7 +142,7 @@ def _item(b: Builder, v: Value, p: Any, axis: int) -> Item:
                                     f"boolean axis is {a}", b.loc))  # fmt: skip
         text = "boolean index did not match the axis it stands for"
         mask = refine(b, p, want, Note("index", (ref(p),), text=text, error=IndexError))
-        return Item(TAKE, index=mask_places(b, mask), axes=rank, mask=mask)
+        return Item(TAKE, where=mask_places(b, mask), axes=rank, mask=mask)
     op = p.op
     if op is not None and op.opdef.name == "constant" and n.__class__ is int:
         got = np.asarray(op.attrs["value"])
@@ -149,7 +150,7 @@ def _item(b: Builder, v: Value, p: Any, axis: int) -> Item:
             bad = int(got.min() if got.min() < -n else got.max())
             raise IndexError(at(f"index {bad} is out of bounds for axis {axis} with size {n}",
                                 b.loc))  # fmt: skip
-    return Item(TAKE, index=b("wrap_index", p, size=n))
+    return Item(TAKE, where=b("wrap_index", p, size=n))
 
 
 def _slice(b: Builder, s: slice, n: DimLike) -> Item:
@@ -162,30 +163,30 @@ def _slice(b: Builder, s: slice, n: DimLike) -> Item:
     for k in (s.start, s.stop):
         if isinstance(k, (bool, float, np.floating, str)):
             raise TypeError(at(f"a bound of a slice must be an integer, not {k!r}", b.loc))
-    if step > 0:  # type: ignore[operator]
-        return Item(KEEP, *_bounds(s, n), step)  # type: ignore[arg-type]
+    if step > 0:
+        return Item(KEEP, *_bounds(s, n), step)
     # backwards: a slice, forwards, of the axis reversed
     lo = 0 if s.start is None else _mirrored(b, s.start, n)
     hi = n if s.stop is None else _mirrored(b, s.stop, n)
-    return Item(KEEP, lo, maximum(lo, hi), -step, True)  # type: ignore[operator]
+    return Item(KEEP, lo, maximum(lo, hi), -step, True)
 
 
 def _bounds(s: slice, n: DimLike) -> tuple[DimLike, DimLike]:
     """First index and end, clipped; those of `x[1:-1]` in the simplest of their forms."""
     start = 0 if s.start is None else as_dim(s.start)
     stop = 0 if s.stop is None else as_dim(s.stop)
-    if start.__class__ is int and start >= 0 and stop.__class__ is int:  # type: ignore[operator]
-        lo = minimum(n, start)  # type: ignore[arg-type]
-        if s.stop is None or stop < 0:  # type: ignore[operator]
-            return lo, lo + n - minimum(n, start - stop)  # type: ignore[operator]
+    if start.__class__ is int and start >= 0 and stop.__class__ is int:
+        lo = minimum(n, start)
+        if s.stop is None or stop < 0:
+            return lo, lo + n - minimum(n, start - stop)
     return bounds_of(s, n)
 
 
 def _mirrored(b: Builder, k: Any, n: DimLike) -> DimLike:
     """Where element `k` lies in the axis reversed; clipped to it."""
     d = as_dim(k)
-    if d.__class__ is int and d < 0:  # type: ignore[operator]
-        return minimum(-1 - d, n)  # type: ignore[operator]
+    if d.__class__ is int and d < 0:
+        return minimum(-1 - d, n)
     if d is not None and nonnegative(d):
         return maximum(n - 1 - d, 0)
     v = as_tensor_variable(k).value
@@ -214,7 +215,7 @@ def mask_places(b: Builder, mask: Value) -> Value:
         return found
     op = mask.op
     if op is not None and op.opdef.name == "constant" and mask.type.static:
-        value = np.broadcast_to(op.attrs["value"], mask.type.shape)
+        value = np.broadcast_to(op.attrs["value"], mask.type.shape)  # type: ignore[arg-type]
         got = np.flatnonzero(value).astype(np.int64)
         out = b.const(got, tensor(I64, got.shape))
     else:
@@ -262,7 +263,7 @@ def apply(b: Builder, x: Value, items: Sequence[Item]) -> Value:
     if places != list(range(first, first + len(places))):  # to the front, side by side
         v = b.transpose(v, (*places, *[k for k in range(len(live)) if k not in places]))
         first = 0
-    v, index = _joined(b, v, first, [i.index for i in items if i.index is not None])
+    v, index = _joined(b, v, first, [i.where for i in items if i.where is not None])
     v = b("gather", v, index, axis=first)
     wide = index.type.rank
     lead = _lead(items)
@@ -283,7 +284,6 @@ def _cut(b: Builder, x: Value, items: Sequence[Item]) -> Value:
     for i in items:
         if i.kind == NEW:
             continue
-        n = x.type.shape[axis]
         if i.kind == DROP:
             boxes.append((True, i.lo, i.lo + 1, 1))
         elif i.kind == KEEP:
@@ -313,7 +313,7 @@ def _cut(b: Builder, x: Value, items: Sequence[Item]) -> Value:
 def _lead(items: Sequence[Item]) -> int:
     """How many axes of the result stand before those of the index tensors, by NumPy's rule: all
     before the first, or none where ints and index tensors do not stand side by side."""
-    wide = any(i.index is not None and i.index.type.rank for i in items)
+    wide = any(i.where is not None and i.where.type.rank for i in items)
     adv = [k for k, i in enumerate(items) if i.kind == TAKE or (i.kind == DROP and wide)]
     if adv[-1] - adv[0] + 1 != len(adv):
         return 0

@@ -38,7 +38,7 @@ def concatenate(tensor_list: Sequence[Any], axis: int = 0) -> TensorVariable:
     known = as_dim(axis)
     if known.__class__ is not int:
         raise TypeError(at(f"concatenate along axis {axis!r}: the axis must be an int", b.loc))
-    axis = known  # type: ignore[assignment]
+    axis = known
     if any(p.type.rank != rank for p in parts) or not -rank <= axis < rank:
         ranks = ", ".join(str(p.type.rank) for p in parts)
         what = f"concatenate along axis {axis} of tensors of {ranks} dims"
@@ -138,7 +138,7 @@ def split(x: Any, splits_size: Any, n_splits: int | None = None, axis: int = 0
         raise ShapeError(at(f"split: {len(sizes)} sizes for {n_splits} pieces", b.loc))
     total: DimLike = 0
     for s in sizes:
-        if s.__class__ is int and s < 0:  # type: ignore[operator]
+        if s.__class__ is int and s < 0:
             raise ShapeError(at(f"split: the size {s} is negative", b.loc))
         total = total + s
     v = x.value
@@ -195,7 +195,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> TensorVariable:
     if counts.ndim == 0:
         n = size_of(repeats if not isinstance(repeats, (list, tuple, np.ndarray)) else counts,
                     "repeat: the number of repeats")  # fmt: skip
-        if n.__class__ is int and n < 0:  # type: ignore[operator]
+        if n.__class__ is int and n < 0:
             raise ValueError(at(f"repeats may not contain negative values, not {n}", b.loc))
         wide = b.broadcast(v, (*shape[: place + 1], n, *shape[place + 1 :]),
                            [i if i <= place else i + 1 for i in range(x.ndim)])  # fmt: skip

@@ -23,15 +23,14 @@ class Operators:
 
     __slots__ = ()
     value: Any
-    ndim: int
 
     def __len__(self) -> int:
-        if self.ndim and self.value.type.shape[0].__class__ is int:
+        if self.value.type.shape and self.value.type.shape[0].__class__ is int:
             return int(self.value.type.shape[0])
         raise TypeError(at(f"len() of {self!r}: its length is not known; use .shape[0]", here()))
 
     def __iter__(self) -> Iterator[TensorVariable]:
-        if not self.ndim:
+        if not self.value.type.shape:
             raise TypeError(at(f"iteration over {self!r}, a 0-d tensor", here()))
         if self.value.type.shape[0].__class__ is not int:
             what = f"iteration over {self!r}: its length is not known before a call"
@@ -158,7 +157,7 @@ class Operators:
         return front.maths.trunc(self)
 
     def __getitem__(self, key: Any) -> TensorVariable:
-        return front.indexing.getitem(self, key)
+        return front.indexing.getitem(self, key)  # type: ignore[arg-type]
 
     # -- elementwise ------------------------------------------------------------------------------
 
@@ -324,7 +323,7 @@ class Operators:
         return front.selections.choose(self, choices, mode)
 
     def compress(self, condition: Any, axis: int | None = None) -> TensorVariable:
-        """`self` where `condition`, a vector, holds along `axis` (None: of the flattened tensor)."""
+        """`self` where the vector `condition` holds along `axis` (None: of the flattened one)."""
         return front.selections.compress(condition, self, axis)
 
     def nonzero(self, return_matrix: bool = False) -> Any:

@@ -100,7 +100,8 @@ def softmax_with_bias(x: Any, b: Any) -> TensorVariable:
 
 
 def h_softmax(x: Any, batch_size: Any, n_outputs: Any, n_classes: Any, n_outputs_per_class: Any,
-              W1: Any, b1: Any, W2: Any, b2: Any, target: Any = None) -> TensorVariable:  # fmt: skip
+              W1: Any, b1: Any, W2: Any, b2: Any, target: Any = None
+              ) -> TensorVariable:  # fmt: skip
     """Two layers of softmax: the class of an output, then the output within its class.
 
     x            (batch_size, features)

@@ -71,8 +71,9 @@ class Recipe:
 
     def by(self, k: int) -> list[Value]:
         """What derivative k is differentiated by."""
-        forward = self.cost is None and self.derive.__name__ == "derive_rop"
-        return [v for v, _ in self.known] if forward else [self.wrt[k]]
+        if getattr(self.derive, "forward", False):
+            return [v for v, _ in self.known]
+        return [self.wrt[k]]
 
 
 # The gradients that `grad` built on raw graphs: value -> recipe and position in its `wrt`.

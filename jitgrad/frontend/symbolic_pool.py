@@ -51,7 +51,7 @@ def _pool(what: str, rank: int, input: Any, ws: Any, ignore_border: bool | None,
         if ignore_border:
             count = floordiv(n + 2 * edge[i] - size[i], step[i]) + 1
             if count.__class__ is int:
-                count = max(count, 0)  # type: ignore[type-var]
+                count = max(count, 0)
             else:
                 count = maximum(count, 0)
             behind: DimLike = edge[i]
@@ -63,8 +63,8 @@ def _pool(what: str, rank: int, input: Any, ws: Any, ignore_border: bool | None,
             behind = maximum((count - 1) * step[i] + size[i] - n, 0)
         counts.append(count)
         pads.append((edge[i], behind))
-    v = padded(b, v, pads, _neutral(kind) if mode == "max" else 0)
     note = Note(what, (ref(x.value),), text=f"{what}: sizes do not fit")
+    v = padded(b, v, pads, note, _neutral(kind) if mode == "max" else 0)
     for i in range(rank):
         v = windows(b, v, lead + 2 * i, (counts[i], size[i]), step[i], 1, note)
     axes = tuple(range(lead + 1, lead + 2 * rank, 2))
@@ -181,9 +181,9 @@ def images2neibs(ten4: Any, neib_shape: Any, neib_step: Any = None, mode: str = 
     b = Builder(here())
     v = x.value
     around = {"half": [s // 2 for s in size], "full": [s - 1 for s in size]}.get(mode, [0, 0])
-    v = padded(b, v, [(a, a) for a in around])
     note = Note("images2neibs", (ref(x.value),),
                 text="images2neibs: a patch is larger than the image")  # fmt: skip
+    v = padded(b, v, [(a, a) for a in around], note)
     counts = []
     for i in range(2):
         n = v.type.shape[2 + 2 * i]

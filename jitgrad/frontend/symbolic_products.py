@@ -10,10 +10,26 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import DimLike, product
 from ..ir.types import BOOL, I64
+from . import symbolic_ops as ops
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_ops import _common, as_dim, broadcast, dot, elemwise, match
+from .symbolic_ops import _common, as_dim, broadcast, elemwise, match
 from .symbolic_sizes import axis_of
+
+
+def dot(a: Any, b: Any) -> TensorVariable:
+    """The product over the last axis of `a` and the last but one of `b` (the last of a vector);
+    scalars multiply.
+
+    >>> dot([[1, 2], [3, 4]], [1, 1]).eval()
+    array([3, 7])
+
+    Raises `ShapeError` for inner sizes that differ, at the call if it must be.
+    """
+    x, y = as_tensor_variable(a), as_tensor_variable(b)
+    if x.ndim and y.ndim > 2:
+        return tensordot(x, y, [[x.ndim - 1], [y.ndim - 2]])
+    return ops.dot(x, y)
 
 
 def outer(x: Any, y: Any) -> TensorVariable:
@@ -130,10 +146,10 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> TensorVariable:
 def _contracted(what: str, axes: Any, left: int, right: int) -> tuple[list[int], list[int]]:
     count = as_dim(axes)
     if count is not None:
-        if count.__class__ is not int or not 0 <= count <= min(left, right):  # type: ignore[operator]
+        if count.__class__ is not int or not 0 <= count <= min(left, right):
             raise ShapeError(at(f"{what}: {axes!r} axes of tensors of {left} and {right} dims",
                                 here()))  # fmt: skip
-        return list(range(left - count, left)), list(range(count))  # type: ignore[operator]
+        return list(range(left - count, left)), list(range(count))
     if not isinstance(axes, Sequence) or len(axes) != 2:
         raise TypeError(at(f"{what}: axes is an int or a pair of lists, not {axes!r}", here()))
     one, other = ([*s] if isinstance(s, (list, tuple)) else [s] for s in axes)

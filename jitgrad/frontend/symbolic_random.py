@@ -22,7 +22,7 @@ from . import symbolic_ops as ops
 from . import symbolic_reduce as reductions
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
-from .symbolic_draw import Draw, RandomVariable, StreamVariable, fitted_to, words
+from .symbolic_draw import Draw, RandomVariable, StreamVariable, fitted_to, normal_quantile, words
 from .symbolic_sizes import dim, sizes_of
 from .symbolic_type import checked_dtype
 
@@ -100,7 +100,7 @@ class RandomStreams:
         """Normally distributed numbers within two standard deviations of the mean."""
         kind = _float("truncated_normal", dtype, avg, std)
         draw = self._draw(*_shape("truncated_normal", size, ndim, avg, std))
-        z = float(np.sqrt(2)) * math.erfinv((2 * draw.unit(F64) - 1) * _ERF_SQRT_2)
+        z = normal_quantile(_BELOW_2 + draw.unit(F64) * (1 - 2 * _BELOW_2))
         z = ops.cast(ops.clip(z, -2.0, 2.0), kind.np)
         return draw.variable(draw.fitted(avg, kind) + draw.fitted(std, kind) * z)
 
@@ -236,7 +236,7 @@ class MRG_RandomStreams(RandomStreams):
         super().__init__(seed)
 
 
-_ERF_SQRT_2 = 0.9544997361036416  # the mass of a normal distribution within two deviations
+_BELOW_2 = 0.022750131948179207  # the mass of a normal distribution below -2 deviations
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 
 

@@ -23,10 +23,10 @@ def axes_of(b: Builder, name: str, v: Value, axis: Any) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(rank))
     given = axis if isinstance(axis, (tuple, list)) else (axis,)
-    axes = [as_dim(a) for a in given]
-    if builtins.any(a.__class__ is not int for a in axes):
+    axes = [a for a in map(as_dim, given) if isinstance(a, int)]
+    if len(axes) != len(given):
         raise TypeError(at(f"{name}: an axis must be an int, not {axis!r}", b.loc))
-    out = sorted({a + rank if a < 0 else a for a in axes})  # type: ignore[operator, misc]
+    out = sorted({a + rank if a < 0 else a for a in axes})
     if len(out) != len(axes) or builtins.any(not 0 <= a < rank for a in out):
         what = f"{name} over axis {axis}: a tensor of {rank} dims lacks it, or it is named twice"
         raise ShapeError(at(what, b.loc))

@@ -193,7 +193,7 @@ def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> TensorV
     others = [i for i in range(a.ndim) if i not in (one, two)]
     v = b.transpose(a.value, (*others, one, two))
     *lead, rows, cols = v.type.shape
-    n, start = _diagonal(rows, cols, k)  # type: ignore[arg-type]
+    n, start = _diagonal(rows, cols, k)
     flat = b.reshape(v, (*lead, product((rows, cols))))
     step = b("iota", type=tensor(I64, (n,)), axis=0)
     place = b.add(b.mul(step, _spread(b, cols + 1, step)), _spread(b, start, step))
@@ -236,21 +236,19 @@ def make_diagonal(v: Any, offset: int = 0, axis1: int = -2, axis2: int = -1) -> 
         raise TypeError(at(f"the offset of a diagonal must be an int, not {offset!r}", here()))
     b = Builder(here())
     *lead, n = v.value.type.shape
-    size = n + abs(k)  # type: ignore[arg-type, operator]
     wide = b.broadcast(v.value, (*lead, n, n), range(v.ndim))
     row = b("iota", type=tensor(I64, wide.type.shape), axis=len(lead))
     col = b("iota", type=tensor(I64, wide.type.shape), axis=len(lead) + 1)
     zero = b.zeros(wide.type)
     wide = b.select(b("eq", row, col), wide, zero)
-    down, right = max(-k, 0), max(k, 0)  # type: ignore[operator, type-var]
+    down, right = max(-k, 0), max(k, 0)
     if k:
         edge = b.const(0, tensor(wide.type.dtype, ()))
         rank = v.ndim + 1
         wide = b("pad", wide, edge, lo=(*(0,) * len(lead), down, right), interior=(0,) * rank,
                  hi=(*(0,) * len(lead), right, down))  # fmt: skip
-    del size
     one, two = (axis_of("diagonal", a, v.ndim + 1) for a in (axis1, axis2))
-    order: list[int] = [i for i in range(len(lead))]
+    order = list(range(len(lead)))
     for place, axis in sorted([(one, len(lead)), (two, len(lead) + 1)]):
         order.insert(place, axis)
     return wrap(b.transpose(wide, order))

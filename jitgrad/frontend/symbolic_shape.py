@@ -280,7 +280,7 @@ def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> TensorVariable:
 
 
 def specify_shape(x: Any, shape: Any) -> TensorVariable:
-    """`x`, of which the shape is known to be this (None leaves a size open); checked at the call."""
+    """`x`, whose shape is known to be this (None leaves a size open); checked at the call."""
     x = as_tensor_variable(x)
     old = x.value.type.shape
     if isinstance(shape, (list, tuple)):

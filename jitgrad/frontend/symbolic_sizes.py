@@ -75,7 +75,7 @@ def sizes_of(what: str, sizes: Any) -> tuple[DimLike, ...]:
     if isinstance(sizes, TensorVariable) and sizes.ndim == 1:
         op = sizes.value.op
         if op is not None and op.opdef.name == "constant":
-            sizes = np.broadcast_to(op.attrs["value"], sizes.value.type.shape).tolist()
+            sizes = sizes.data.tolist()  # type: ignore[attr-defined]
         elif sizes.value.type.shape[0].__class__ is not int:
             raise ShapeError(at(f"{what}: the shape {sizes!r} is a vector of unknown length: give "
                                 "its sizes one by one, or (to reshape) ndim", here()))  # fmt: skip

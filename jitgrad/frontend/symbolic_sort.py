@@ -68,7 +68,7 @@ def topk_and_argtopk(x: Any, kth: int, axis: int = -1, sorted: bool = True,
                             here()))  # fmt: skip
     n = x.value.type.shape[place]
     count = abs(int(kth))
-    if n.__class__ is int and count > n:  # type: ignore[operator]
+    if n.__class__ is int and count > n:
         raise ValueError(at(f"topk: {count} elements of {n}", here()))
     lead = (slice(None),) * place
     order = argsort(x, place)

@@ -21,7 +21,7 @@ _KINDS = {(): "scalar", (False,): "vector", (False, False): "matrix", (True, Fal
 
 
 def checked_dtype(dtype: Any) -> DType:
-    """The IR's dtype of a name, `"floatX"` among them; `TypeError` for what no variable can have."""
+    """The IR's dtype of a name, `"floatX"` among them; `TypeError` for what no variable has."""
     if isinstance(dtype, str) and dtype == "floatX":
         dtype = config.floatX
     found = dtype_of(dtype)
@@ -192,7 +192,7 @@ def of_shape(dtype: DType, shape: tuple[DimLike, ...]) -> TensorType:
     """The type of a value of the graph."""
     out = TensorType.__new__(TensorType)
     out._dtype, out.name = dtype, None
-    out.shape = tuple([d if d.__class__ is int else None for d in shape])  # type: ignore[misc]
+    out.shape = tuple([d if d.__class__ is int else None for d in shape])
     out.broadcastable = tuple([d.__class__ is int and d == 1 for d in shape])
     return out
 

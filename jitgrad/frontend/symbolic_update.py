@@ -23,7 +23,7 @@ from .symbolic_shape import fitted
 
 def set_subtensor(x: Any, y: Any, inplace: bool = False, tolerate_inplace_aliasing: bool = False
                   ) -> TensorVariable:  # fmt: skip
-    """The tensor of which `x` is a part, `set_subtensor(a[key], y)`, with that part replaced by `y`.
+    """The tensor of which `x` is a part, `set_subtensor(a[key], y)`, that part replaced by `y`.
 
     `y` broadcasts to the part. Where an index names an element twice the last value stays. The
     flags are accepted and mean nothing: nothing is changed in place.
@@ -88,17 +88,17 @@ def _write(what: str, x: Any, y: Any, how: str) -> TensorVariable:
     # one index beside whole axes: along its axis (those of a mask seen as one)
     first = next(k for k, i in enumerate(items) if i.kind == TAKE)
     (item,) = taken
-    assert item.index is not None
-    wide = item.index.type.rank
+    assert item.where is not None
+    wide = item.where.type.rank
     after = new.type.rank - (part.type.rank - first - wide)  # axes of `new` up to the index's
-    if item.mask is not None and (after <= first or (new.type.shape[after - 1].__class__ is int
-                                                     and new.type.shape[after - 1] == 1)):  # fmt: skip
+    alike = after <= first or new.type.shape[after - 1] == 1  # one value for all that is taken
+    if item.mask is not None and alike:
         return wrap(_masked(b, what, whole, item, first, new, max(after, 0), how))
     new = fitted(b, what, new, part.type.shape)
     shape = whole.type.shape
     merged = (*shape[:first], product(shape[first : first + item.axes]),
               *shape[first + item.axes :])  # fmt: skip
-    out = b(how, b.reshape(whole, merged), item.index, new, axis=first)
+    out = b(how, b.reshape(whole, merged), item.where, new, axis=first)
     return wrap(b.reshape(out, shape))
 
 

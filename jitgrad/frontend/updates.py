@@ -175,18 +175,36 @@ def _fit(root: Root, v: Value, shape: tuple[DimLike, ...]) -> Value:
 
 
 def _scatter(x: Tracer, items: list[Item], new: Tracer, how: str) -> Tracer:
-    """Through the positions that the index picks from 0 … size-1."""
+    """Along the one axis that an array of places picks from, or through the positions that the
+    index picks from 0 … size-1."""
     root, type_ = x.root, x.value.type
     b = root.b
+    name = (_OF_BOOLS.get(how) if type_.dtype is BOOL else None) or _HOW[how]
+    mask = x.mask | new.mask
+    axis = _one_axis(items, type_.shape)
+    if axis is not None:
+        idx = b("wrap_index", items[axis][1].value, size=type_.shape[axis])
+        want = (*type_.shape[:axis], *idx.type.shape, *type_.shape[axis + 1 :])
+        part = root.refine(_fit(root, new.value, want), want)
+        return wrap(root, b(name, x.value, idx, part, axis=axis), mask, x.form)
     count = product(type_.shape)
     every = b.reshape(b("iota", type=tensor(I64, (count,)), axis=0), type_.shape)
     places = apply(wrap(root, every, 0, ARRAY), items)
     part = b.reshape(_fit(root, new.value, places.value.type.shape), (places.value.type.size,))
     idx = b.reshape(places.value, part.type.shape)
-    flat = b.reshape(x.value, (count,))
-    name = _OF_BOOLS.get(how) if part.type.dtype is BOOL else None
-    out = b(name or _HOW[how], flat, idx, part, axis=0)
-    return wrap(root, b.reshape(out, type_.shape), x.mask | new.mask, x.form)
+    out = b(name, b.reshape(x.value, (count,)), idx, part, axis=0)
+    return wrap(root, b.reshape(out, type_.shape), mask, x.form)
+
+
+def _one_axis(items: list[Item], shape: tuple[DimLike, ...]) -> int | None:
+    """The axis of the only array in the index, where everything else is kept whole."""
+    found = [axis for axis, (kind, _) in enumerate(items) if kind == TAKE]
+    if len(found) != 1 or len(items) != len(shape):
+        return None
+    for (kind, what), n in zip(items, shape):
+        if kind != TAKE and (kind != KEEP or what != (0, n, 1)):
+            return None
+    return found[0]
 
 
 FUNCTIONS["at"] = At

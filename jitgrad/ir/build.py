@@ -148,9 +148,9 @@ def compile_term(term: Term) -> Maker:
     args = [compile_term(a) for a in term.args]
     numbers = [a.op is None and not a.name for a in term.args]
     if len(args) == 1:
-        one = args[0]
-        return lambda b, env, like: b.make(row, (one(b, env, like),)).results[0]
-    if len(args) == 2 and not any(numbers):
+        one, attrs = args[0], term.attrs
+        return lambda b, env, like: b.make(row, (one(b, env, like),), attrs).results[0]
+    if len(args) == 2 and not any(numbers) and not term.attrs:
         left, right = args
         return lambda b, env, like: b.make(row, (left(b, env, like), right(b, env, like))).results[
             0
@@ -161,7 +161,9 @@ def compile_term(term: Term) -> Maker:
         # a number takes the type of its neighbours (behind the mask, for select)
         near = next((v.type for v in (made[1:] if row.name == "select" else made) if v), like)
         return b.make(
-            row, tuple([a(b, env, near) if v is None else v for a, v in zip(args, made)])
+            row,
+            tuple([a(b, env, near) if v is None else v for a, v in zip(args, made)]),
+            term.attrs,
         ).results[0]
 
     return build

@@ -244,7 +244,7 @@ def eval_term(term: Term, env: Mapping[str, Any]) -> Any:
     if like is not None:
         args = [a if hasattr(a, "dtype") else like.dtype.type(a) for a in args]
     with np.errstate(all="ignore"):
-        return ref(*args)
+        return ref(*args, **term.attrs)
 
 
 _CONTROL = {"call": _call, "cond": _cond, "scan": _scan, "guard": _guard, "require": _require,

@@ -91,9 +91,9 @@ def _where(mask: Array, f: Callable[..., Array], out: Array, *args: Array) -> No
 
 
 def _exp_square(v: Array, sign: int) -> Array:
-    """exp(±v²) with the square to twice the precision."""
+    """exp(±v²) with the square to twice the precision; zero or infinite from |v| = 110 on."""
+    v = np.clip(v, -110, 110)
     high = v.astype(np.float32).astype(WIDE)
-    high = np.where(np.abs(v) < 1e4, high, v)
     return np.exp(sign * high * high) * np.exp(sign * (v - high) * (v + high))
 
 
@@ -236,7 +236,7 @@ def lgamma(v: Array) -> Array:
 def _gamma_positive(v: Array) -> Array:
     """gamma(v), v > -1/2 and no pole."""
     half = np.power(v, (v - 0.5) / 2)  # its square may be too large
-    out = np.array(half * np.exp(-v + HALF_LOG_2PI + _stirling(v)) * half)
+    out = np.array(half * np.exp(-v) * np.exp(HALF_LOG_2PI + _stirling(v)) * half)
 
     def small(w: Array) -> Array:
         y, above = _down(np.maximum(w, 1.5))
@@ -253,7 +253,7 @@ def gamma(v: Array) -> Array:
     a = np.minimum(np.abs(v), 2000)  # infinite, as its inverse is zero, in any WIDE
     out = _gamma_positive(np.where(v < -0.5, a, np.minimum(v, 2000)))
     negative = v <= -0.5
-    _where(negative, lambda w, g: -PI / (-np.floor(-w) * 0 + w * _sin_pi(w)) / g, out, -v, out.copy())
+    _where(negative, lambda w, g: -PI / (w * _sin_pi(w)) / g, out, -v, np.array(out))
     out = np.where(negative & (v == np.floor(v)), np.nan, out)
     return np.where(v == 0, np.copysign(np.inf, v), out)
 
@@ -321,9 +321,10 @@ def polygamma(v: Array, *, n: int) -> Array:
     least = LARGE + n
     total = np.zeros_like(a)
     y = a.copy()
-    for _ in range(least):
+    for k in range(least):
         small = y < least
-        total = total + np.where(small, 1 / _power(y, n + 1), 0)
+        # of a negative number the first term is not wanted, see _reflected
+        total = total + np.where(small & ((v > 0) | (k > 0)), 1 / _power(y, n + 1), 0)
         y = np.where(small, y + 1, y)
     # the sum of Euler and Maclaurin (6.4.11), by n!
     z = 1 / (y * y)
@@ -335,15 +336,14 @@ def polygamma(v: Array, *, n: int) -> Array:
     out = factorial * (total + tail * _power(inverse, n))
     out = out if n % 2 else -out
     _where(v < 0, lambda w, g: _reflected(w, g, n), out, a, np.array(out))
-    pole = np.isnan(out) & ~np.isnan(v) & (v > -np.inf) | (v == 0) | ((v < 0) & (v == np.floor(v)))
+    pole = (v <= 0) & (v == np.floor(v)) & (v > -np.inf)
     return np.where(pole, np.inf if n % 2 else -np.inf, out)
 
 
 def _reflected(a: Array, g: Array, n: int) -> Array:
-    """polygamma(-a) of g = polygamma(a): (-1)**n (g + n! (-1)**n... )."""
+    """polygamma(-a) of g = polygamma(a), or polygamma(a + 1) if a < 14 + n (6.4.7)."""
     c = _wide(tuple(str(k) for k in cotangent_derivative(n)))
-    slope = PI * _power(np.full_like(a, PI), n) * _poly(_cot_pi(a), c)
-    raised = WIDE(str(math.factorial(n))) / _power(a, n + 1)
-    # d^n/da^n of digamma(-a) = digamma(a) + 1/a + pi cot(pi a)
-    out = g + (-raised if n % 2 else raised) + slope
-    return -out if n % 2 else out
+    slope = _power(np.full_like(a, PI), n + 1) * _poly(_cot_pi(a), c)
+    first = np.where(a < LARGE + n, 0, WIDE(str(math.factorial(n))) / _power(a, n + 1))
+    # (-1)^n times the n-th derivative of digamma(-a) = digamma(a) + 1/a + pi cot(pi a)
+    return -(g - first + slope) if n % 2 else g + first + slope

@@ -13,8 +13,10 @@ t * cos(x)
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
+
+NO_ATTRS: Mapping[str, Any] = {}
 
 # sign and how tightly it binds, as in Python
 _INFIX = {"gt": (">", 0), "ge": (">=", 0), "lt": ("<", 0), "le": ("<=", 0), "eq": ("==", 0),
@@ -24,17 +26,20 @@ _UNARY = 5
 
 
 class Term:
-    """A node: a variable (`op` is None, `name` set), a number (`value` set) or an application."""
+    """A node: a variable (`op` is None, `name` set), a number (`value` set) or an application,
+    with the attributes of its op."""
 
-    __slots__ = ("args", "made", "name", "op", "value")
+    __slots__ = ("args", "attrs", "made", "name", "op", "value")
 
     def __init__(
-        self, op: str | None, args: tuple[Term, ...] = (), name: str = "", value: Any = None
-    ):
+        self, op: str | None, args: tuple[Term, ...] = (), name: str = "", value: Any = None,
+        attrs: Mapping[str, Any] = NO_ATTRS,
+    ):  # fmt: skip
         self.op = op
         self.args = args
         self.name = name
         self.value = value
+        self.attrs = attrs
         self.made: Any = None  # the builder closure, compiled at first use
 
     def __add__(self, o: Any) -> Term:
@@ -101,7 +106,8 @@ def _show(term: Term, outer: int) -> str:
         left, right = (level + (term.op == "pow" or level == 0), level + (term.op != "pow"))
         text = f"{_show(term.args[0], left)} {sign} {_show(term.args[1], right)}"
         return f"({text})" if outer > level else text
-    return f"{term.op}({', '.join(_show(a, 0) for a in term.args)})"
+    args = [_show(a, 0) for a in term.args] + [f"{k}={v}" for k, v in term.attrs.items()]
+    return f"{term.op}({', '.join(args)})"
 
 
 def lift(o: Any) -> Term:
@@ -111,9 +117,9 @@ def lift(o: Any) -> Term:
     return Term(None, value=o if isinstance(o, bool) else float(o))
 
 
-def app(op: str, *args: Any) -> Term:
-    """The application of an op of the table, by name."""
-    return Term(op, tuple([lift(a) for a in args]))
+def app(op: str, *args: Any, **attrs: Any) -> Term:
+    """The application of an op of the table, by name, with its attributes."""
+    return Term(op, tuple([lift(a) for a in args]), attrs=attrs)
 
 
 def var(name: str) -> Term:
@@ -151,4 +157,6 @@ exp, log, log1p, expm1, sqrt, sin, cos, tanh, sigmoid, softplus, logaddexp, maxi
 abs_, sign, select, eq, ne, gt, lt, not_, ldexp = (
     _function(n) for n in ("abs", "sign", "select", "eq", "ne", "gt", "lt", "not", "ldexp")
 )
-exp2, sinh, cosh, atanh, hypot = (_function(n) for n in ("exp2", "sinh", "cosh", "atanh", "hypot"))
+exp2, sinh, cosh, atanh, hypot, digamma = (
+    _function(n) for n in ("exp2", "sinh", "cosh", "atanh", "hypot", "digamma")
+)

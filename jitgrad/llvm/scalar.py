@@ -71,7 +71,7 @@ def _math(name: str, d: str) -> Emit:
             high = emit(c, s, [part(c, s, x, d, n, n // 2, n // 2) for x in a], n // 2, attrs)
             return join(c, s, low, high, d, n // 2)
         t = vec(d, n)
-        symbol = c.unit.lib.use(name, d, n)
+        symbol = c.unit.lib.use(name, d, n, **attrs)
         return c.ins(f"call {t} {symbol}({', '.join([f'{t} {x}' for x in a])})", s)
 
     return emit
@@ -267,12 +267,12 @@ def evaluate(
     first = 1 if term.op == "select" else 0
     near = next((v[1] for v in made[first:] if v), like)
     args = [v or (const(near.name, n, a.value), near) for v, a in zip(made, term.args)]
-    key = (term.op, *[v[0] for v in args])
+    key = (term.op, *term.attrs.values(), *[v[0] for v in args])
     hit = memo.get(key)
     if hit is None:
         row = TABLE[term.op]
         dtype = args[first][1]
-        text = emitter(row, dtype)(c, s, [v[0] for v in args], n, {})
+        text = emitter(row, dtype)(c, s, [v[0] for v in args], n, term.attrs)
         out = BOOL if term.op in _PREDICATES else dtype
         hit = memo[key] = (text, out)
     return hit

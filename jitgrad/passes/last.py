@@ -28,6 +28,8 @@ def _last_step(op: Op) -> tuple[Op, int] | None:
         return None
     n = loop.attrs["length"]
     lo, hi = op.attrs["starts"][0], op.attrs["stops"][0]
+    if loop.attrs["reverse"] and n.__class__ is not int:
+        return None  # a first row, of which nothing says that it exists
     at = 0 if loop.attrs["reverse"] else n - 1
     same = lo == at if lo.__class__ is int and at.__class__ is int else lo is at
     return (loop, v.index) if same and hi - lo == 1 else None
@@ -101,6 +103,9 @@ def _read(op: Op, last: Value, env: dict[Value, Value]) -> list[Op]:
     attrs = {k: tuple(op.attrs[k][1:]) for k in ("starts", "stops", "steps")}
     made = b("slice", row, starts=(0, *attrs["starts"]), stops=(1, *attrs["stops"]),
              steps=(1, *attrs["steps"]))  # fmt: skip
+    if made.type is row.type:
+        env[op.results[0]] = row
+        return [v.op for v in (row,) if v.op is not None]
     env[op.results[0]] = made
     return [v.op for v in (row, made) if v.op is not None]
 

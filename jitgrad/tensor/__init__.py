@@ -32,9 +32,34 @@ from typing import Any
 from ..frontend.pp import debugprint, pp
 from ..frontend.symbolic_nnet import log_softmax, logsumexp, relu, softmax
 from ..frontend.symbolic_variables import constructor, constructor_names
-from ..gradient import consider_constant, disconnected_grad, grad
+from ..gradient import (
+    Lop,
+    Rop,
+    consider_constant,
+    disconnected_grad,
+    grad,
+    grad_clip,
+    grad_scale,
+    hessian,
+    hessian_vector_product,
+    jacobian,
+    numeric_grad,
+    undefined_grad,
+    verify_grad,
+    zero_grad,
+)
 from ..symbolic_function import evaluate_variable
-from . import basic, extra_ops, nlinalg, nnet, signal, subtensor, type
+from . import (
+    basic,
+    extra_ops,
+    nlinalg,
+    nnet,
+    shared_randomstreams,
+    sharedvar,
+    signal,
+    subtensor,
+    type,
+)
 from .basic import *
 
 TensorVariable.eval = evaluate_variable  # type: ignore[attr-defined]

@@ -81,13 +81,19 @@ for _op in ("add", "sub", "mul"):
     )
 
 # -- rules that break a promise -------------------------------------------------------------------
+
+
+def _over(b: Builder, x: Value, y: Value, z: Value) -> Value:
+    return b("div", x, b.mul(y, z))
+
+
 example(
     "cancel-factors",
     (V, V, V),
-    lambda b, x, y, z: b("div", b.mul(x, b("neg", y)), b.mul(y, z)),
-    lambda b, x, y, z: b("div", b.mul(x, y), b("add", y, z)),
+    lambda b, x, y, z: _over(b, b.mul(x, b("neg", b("exp", y))), b("exp", y), z),
+    lambda b, x, y, z: _over(b, b.mul(x, b("cosh", y)), b("exp", y), z),
 )
-example("cancel-factors", (V, V), lambda b, x, y: b("div", x, b.mul(x, b("exp", y))))
+example("cancel-factors", V, lambda b, x: _over(b, b("exp", x), b("exp", x), b("exp", x)))
 example(
     "sum-scaled",
     (M, "f64"),

@@ -15,7 +15,7 @@ from ..ir.build import Builder
 from ..ir.core import Function, Value, function
 from ..ir.dims import symbol
 from ..ir.printer import format_function
-from ..ir.terms import Term, app, exp, log, var
+from ..ir.terms import Term, app, exp, log, sqrt, var
 from ..ir.types import BOOL, DType, tensor
 from ..passes.match import Rule, TermRule
 from ..passes.rules import RULE_SETS
@@ -23,7 +23,8 @@ from .rule_examples import EXAMPLES, graph
 from .rulecheck import dtypes_of, pairs, variables
 
 # Left sides on which a relaxed rule keeps its result on ordinary arguments, too.
-TAME: dict[str, Term] = {"exp-log": exp(log(app("abs", var("x"))))}
+_x, _y = (app("abs", var(n)) for n in "xy")
+TAME: dict[str, Term] = {"exp-log": exp(log(_x)), "sqrt-mul-sqrt": sqrt(_x) * sqrt(_y)}
 
 
 def counterexample(rule: TermRule, dtype: DType) -> Function | None:

@@ -61,7 +61,9 @@ def test_gradients_are_those_of_the_new_cost() -> None:
     made = clone(g, {x: y})
     assert np.isclose(function([y], made)(0.3), 0.3 / (1 + np.exp(-0.3)))
     h = grad(g, x)
-    assert np.isclose(function([y], clone(h, {x: y}))(0.3), 0.3 * np.exp(0.3) / (1 + np.exp(0.3)) ** 2)
+    assert np.isclose(
+        function([y], clone(h, {x: y}))(0.3), 0.3 * np.exp(0.3) / (1 + np.exp(0.3)) ** 2
+    )
     # and a gradient of the copy
     assert np.isclose(function([y], grad(clone(cost, {x: y}), y))(0.3),
                       np.log(1 + np.exp(0.3)) + 0.3 / (1 + np.exp(-0.3)))  # fmt: skip

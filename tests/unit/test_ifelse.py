@@ -130,7 +130,9 @@ def test_in_a_loop() -> None:
 def test_a_loop_in_a_branch() -> None:
     c, k, x = T.bscalar("c"), T.lscalar("k"), T.dvector("x")
     i = T.lscalar("i")
-    powers, _ = scan(lambda p, x: p * x[i], outputs_info=T.constant(1.0), non_sequences=x, n_steps=k)
+    powers, _ = scan(
+        lambda p, x: p * x[i], outputs_info=T.constant(1.0), non_sequences=x, n_steps=k
+    )
     y = ifelse(c, powers[-1], x.sum())
     f = function([c, k, i, x], [y, grad(y, x)])
     value, g = f(1, 3, 1, [5.0, 2.0])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 
 import numpy as np
@@ -19,7 +20,7 @@ from jitgrad.ir.build import Builder
 from jitgrad.ir.core import function as cut_function
 
 ALL = [
-    "Mode", "FAST_RUN", "FAST_COMPILE", "DebugMode", "DEBUG_MODE", "NanGuardMode", None, Mode(),
+    "Mode", "FAST_RUN", "FAST_COMPILE", "ProfileMode", "DebugMode", "DEBUG_MODE", "NanGuardMode", None, Mode(),
     Mode("py"), Mode("c|py", "fast_run"), Mode("py", None), Mode("cvm", None), DebugMode(),
     NanGuardMode(big_is_error=False), modes.FAST_COMPILE.excluding("fusion"),
 ]  # fmt: skip
@@ -99,6 +100,16 @@ def test_the_default_mode_is_a_setting() -> None:
         function([x], T.constant(1.0))
     finally:
         theano.config.on_unused_input = "raise"
+
+
+def test_a_profile_of_a_mode() -> None:
+    x, out = T.dscalar("x"), io.StringIO()
+    mode = theano.compile.ProfileMode()
+    f, g = function([x], x, mode=mode), function([x], x * 2, mode=mode)
+    f(1), g(1), f(2)
+    assert f.profile is mode.stats and mode.stats.fct_callcount == 3
+    mode.print_summary(file=out)
+    assert "3 calls" in out.getvalue()
 
 
 # -- DebugMode ------------------------------------------------------------------------------------

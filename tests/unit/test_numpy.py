@@ -498,8 +498,8 @@ def test_what_is_missing_names_itself():
         grad(lambda x: onp.linalg.det(x))(onp.eye(2))
     with pytest.raises(TraceError, match=r"det"):
         grad(lambda x: np.linalg.det(x))(onp.eye(2))
-    with pytest.raises(TraceError, match=r"arctan"):
-        grad(lambda x: np.arctan(x))(1.0)
+    with pytest.raises(TraceError, match=r"i0"):
+        grad(lambda x: np.i0(x))(1.0)
 
 
 def test_numpys_own_functions_take_tracers():

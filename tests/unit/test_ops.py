@@ -17,6 +17,7 @@ from jitgrad.ir.core import Value, function
 from jitgrad.ir.interp import eval_term, run
 from jitgrad.ir.ops import TABLE, OpDef
 from jitgrad.ir.ops.kernel import MONOIDS
+from jitgrad.ir.ops.markers import IDENTITIES
 from jitgrad.ir.parser import _KINDS as READ
 from jitgrad.ir.parser import parse_function
 from jitgrad.ir.printer import _KINDS as SHOWN
@@ -47,7 +48,7 @@ def test_row_is_complete(row: OpDef) -> None:
     assert row.doc
     assert row.emit, "no key for the code generator"
     assert set(row.attrs.values()) <= set(SHOWN) == set(READ) == set(CHECKED)
-    assert row.props <= {"commutative", "associative", "effect", "alias", "raises"}
+    assert row.props <= {"commutative", "associative", "effect", "alias", "raises", "prints"}
     if row.family in ("control", "kernel"):
         assert row.ref is None, "the interpreter runs control and kernels itself"
         return
@@ -57,7 +58,7 @@ def test_row_is_complete(row: OpDef) -> None:
     mixed = row.linear and row.jvp is not None and len(row.linear) < (row.arity or 9)
     assert sum(ways) == (2 if mixed else 1), "one derivative, or one reason why there is none"
     if row.elementwise:
-        assert row.deriv is not None or row.linear
+        assert row.deriv is not None or row.linear or row.nondiff
         assert row.arity == len(row.domain)
         if row.deriv is not None and not callable(row.deriv):
             assert len(row.deriv) == row.arity
@@ -71,7 +72,7 @@ def test_row_is_complete(row: OpDef) -> None:
 
 
 def test_every_row_is_drawn_by_random_programs() -> None:
-    assert set(TABLE) - covered() == {"kernel", "loop", "load", "load_if", "store"}
+    assert set(TABLE) - covered() == {"kernel", "loop", "load", "load_if", "store", "print"}
 
 
 def test_names_are_looked_up() -> None:
@@ -198,8 +199,8 @@ def test_elementwise_derivative_is_the_slope(row: OpDef) -> None:
     for e in examples(row, F64):
         assert row.ref is not None
         out = np.asarray(row.ref(*e.arrays, **e.attrs))
-        if row.name in ("cast", "stop_gradient") or out.dtype.kind != "f":
-            continue  # linear, held constant, or without a slope
+        if row.name in ("cast", *IDENTITIES[1:]) or out.dtype.kind != "f":
+            continue  # linear, with another derivative than its own, or without a slope
         params = [Value(t) for t in e.types]
         op = Builder().op(row.name, *params, **e.attrs)
         for k in e.floats:

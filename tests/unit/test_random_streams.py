@@ -355,3 +355,13 @@ def test_a_step_of_training_with_noise() -> None:
     m, g = f(a)
     assert set(np.unique(m)) == {0.0, 1.0}
     assert np.allclose(g, np.tile((a * m).sum(0)[:, None], (1, 2)))
+
+
+def test_the_normal_quantile() -> None:
+    from jitgrad.frontend.symbolic_draw import normal_quantile
+
+    p = T.dvector("p")
+    at = np.concatenate([np.linspace(1e-3, 1 - 1e-3, 999), [1e-10, 0.075, 0.925, 0.5]])
+    for mode in ("FAST_RUN", "FAST_COMPILE"):
+        got = function([p], normal_quantile(p), mode=mode)(at)
+        np.testing.assert_allclose(got, stats.norm.ppf(at), rtol=1e-14, atol=1e-15)

@@ -171,7 +171,7 @@ def test_names_of_what_a_step_sees() -> None:
 
 def test_what_does_not_change_stays_outside() -> None:
     """An invariant product is computed once: the loop's body has no matmul."""
-    A, B, x = T.dmatrices("A", "B") + [T.dvector("x")]
+    A, B, x = [*T.dmatrices("A", "B"), T.dvector("x")]
     out, _ = scan(lambda p: p + T.dot(A, B).sum() + T.exp(A)[0, 0], outputs_info=x, n_steps=5)
     f = function([A, B, x], out[-1])
     (loop,) = [op for op in f.maker.compiled.optimized.ops if op.name == "scan"]

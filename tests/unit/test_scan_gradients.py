@@ -7,8 +7,8 @@ import pytest
 
 import jitgrad.tensor as T
 from jitgrad import function, scan, shared
+from jitgrad.gradient import Rop, verify_grad
 from jitgrad.tensor import grad
-
 
 rng = np.random.default_rng(5)
 
@@ -57,9 +57,7 @@ def test_with_several_taps_and_integer_states() -> None:
     def step(u, p1, p3, count, w):  # type: ignore[no-untyped-def]
         return T.sin(u * p1) + w * p3 / (1 + count), count + 1
 
-    (hs, _), _ = scan(
-        step, x, [{"initial": h, "taps": [-1, -3]}, T.constant(0)], w
-    )
+    (hs, _), _ = scan(step, x, [{"initial": h, "taps": [-1, -3]}, T.constant(0)], w)
     cost = (hs * T.arange(hs.shape[0])).sum() + hs[-1]
     value = function([x, h, w], cost)
     args = [rng.standard_normal(6), rng.standard_normal(3), np.array(0.7)]
@@ -187,8 +185,6 @@ def test_by_a_shared_variable() -> None:
 
 
 def test_forward_mode() -> None:
-    from jitgrad.gradient import Rop
-
     x, v, w = T.dvectors("x", "v", "w")
     out, _ = scan(lambda p, w: T.sin(p * w), outputs_info=x, non_sequences=w, n_steps=4)
     a, d, c = rng.standard_normal((3, 3))
@@ -203,9 +199,7 @@ def test_verify_grad_takes_loops() -> None:
         out, _ = scan(lambda r, p: T.tanh(r + T.dot(p, w)), x, T.zeros_like(x[0]))
         return out
 
-    from jitgrad.gradient import verify_grad
-
-    verify_grad(f, [rng.standard_normal((3, 2)), rng.standard_normal((2, 2))])
+    verify_grad(f, [rng.standard_normal((3, 2)), rng.standard_normal((2, 2))], rng=rng)
 
 
 def test_consider_constant_and_known_gradients() -> None:

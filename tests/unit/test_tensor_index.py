@@ -123,8 +123,9 @@ def test_masks_from_outside():
 @both
 def test_indices_that_are_computed(mode):
     v, i, j = T.dvector("v"), T.iscalar("i"), T.iscalar("j")
-    f = function([v, i, j], [v[i:j], v[i:], v[:j], v[i:j:2], v[j:i:-1],
-                             T.grad(v[i:j].sum(), v), T.set_subtensor(v[i:j], 0)], mode=mode)  # fmt: skip
+    outs = [v[i:j], v[i:], v[:j], v[i:j:2], v[j:i:-1], T.grad(v[i:j].sum(), v),
+            T.set_subtensor(v[i:j], 0)]  # fmt: skip
+    f = function([v, i, j], outs, mode=mode)
     for n in (0, 1, 4, 6):
         a = np.linspace(1, 2, n)
         for lo in (-9, -2, 0, 1, 3, 8):

@@ -184,7 +184,8 @@ def test_unique(mode):
           lambda x: np.unique(x, True, True, True), *sets, mode=mode, grad=False)  # fmt: skip
     m = np.array([[1, 2], [2, 1]])
     agree(lambda x: [T.unique(x), T.unique(x, return_counts=True)[1]],
-          lambda x: [np.unique(x), np.unique(x, return_counts=True)[1]], (m,), mode=mode)  # fmt: skip
+          lambda x: [np.unique(x), np.unique(x, return_counts=True)[1]],
+          (m,), mode=mode)  # fmt: skip
 
 
 def test_errors():

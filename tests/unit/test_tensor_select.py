@@ -47,7 +47,8 @@ def test_choose_and_take_along(mode):
     i = np.argsort(T3, 1)
     agree(lambda x, i: [T.take_along_axis(x, i, 1), T.take_along_axis(x.ravel(), i.ravel(), None)],
           lambda x, i: [np.take_along_axis(x, i, 1),
-                        np.take_along_axis(x.ravel(), i.ravel(), None)], (T3, i), mode=mode)  # fmt: skip
+                        np.take_along_axis(x.ravel(), i.ravel(), None)],
+          (T3, i), mode=mode)  # fmt: skip
 
 
 @both

@@ -14,6 +14,7 @@ from . import (  # noqa: F401  (rows)
     running,
     shape,
     sort,
+    special,
 )
 from .base import TABLE, OpDef, lookup
 

@@ -47,7 +47,8 @@ class OpDef:
     expand      elementwise: Term over simpler ops that replaces it before code generation, for
                 the dtypes whose emitter is "expand"
     props       "commutative" "associative" "effect" "alias" (same data, other shape),
-                "raises" (the value of an element may be an error)
+                "raises" (the value of an element may be an error), "prints" (shows its operand:
+                not folded)
     domain      elementwise: the interval(s) of test inputs; structured: `cases`
     cases       examples, for tests
     edges       what happens at special values

@@ -1,4 +1,4 @@
-"""Elementwise rows of mathematical functions: exponentials, powers, trigonometry, error functions.
+"""Elementwise rows of mathematical functions: exponentials, powers, trigonometry, logistics.
 
 `t`, `x`, `y` and `out` as in the rows of `elementwise`.
 """
@@ -54,12 +54,6 @@ def _sigmoid(v: Any) -> Any:
     e = np.exp(-np.abs(v))
     one = v.dtype.type(1)
     return np.where(v >= 0, one, e) / (one + e) if v.dtype.kind == "f" else 1 / (1 + e)
-
-
-def _erf(v: Any) -> Any:
-    # NumPy has none; Python's is the C library's, good to an ULP
-    v = np.asarray(v)
-    return np.array([math.erf(a) for a in v.ravel().tolist()], v.dtype).reshape(v.shape)
 
 
 _POW_X = t * y * x ** (y - 1)
@@ -121,8 +115,8 @@ row("atan2", 2, same("float"), np.arctan2, "the angle of the point with ordinate
      "in [-pi, pi]", deriv=(select(_turns, t * (y / _h / _h), 0.0),
                             select(_turns, -(t * (x / _h / _h)), 0.0)),
      emit="math", domain=(R, POS),
-     edges="C99: all signs of zeros and infinities count; the derivatives at (0, 0) are taken as 0, "
-     "and at infinite points they are 0")  # fmt: skip
+     edges="C99: all signs of zeros and infinities count; the derivatives at (0, 0) are taken "
+     "as 0, and at infinite points they are 0")  # fmt: skip
 row("sinh", 1, same("float"), np.sinh, "hyperbolic sine", deriv=(t * cosh(x),), emit="math",
      edges="infinite only where the result is: no overflow within")  # fmt: skip
 row("cosh", 1, same("float"), np.cosh, "hyperbolic cosine", deriv=(t * sinh(x),), emit="math",
@@ -142,9 +136,6 @@ row("hypot", 2, same("float"), np.hypot, "sqrt(x² + y²) without overflow or un
      emit="math", props=("commutative",),
      edges="C99: infinite if x or y is, even if the other is NaN; the derivatives at (0, 0) are 0, "
      "as that of |x| is")  # fmt: skip
-row("erf", 1, same("float"), _erf, "the error function", emit="math",
-     deriv=(t * (2 / math.sqrt(math.pi)) * exp(-(x * x)),),
-     edges="±1 from |x| = 6 on (f64)")  # fmt: skip
 row("sigmoid", 1, same("float"), _sigmoid, "the logistic function 1/(1 + exp(-x))",
      deriv=(t * (sigmoid(x) * sigmoid(-x)),),
      expand=select(x >= 0.0, 1.0, exp(-abs_(x))) / (1 + exp(-abs_(x))), emit="expand",

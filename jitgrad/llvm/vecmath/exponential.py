@@ -20,6 +20,7 @@ from .expr import (
     fma,
     magic,
     poly,
+    residue,
     select,
     two_product,
     two_sum,
@@ -137,7 +138,7 @@ def divide(high: X, low: X, d_high: X, d_low: X) -> tuple[X, X]:
     """(high + low) / (d_high + d_low) as an unevaluated sum."""
     inverse = 1.0 / d_high
     q = high * inverse
-    rest = fma(-q, d_high, high) + (low - q * d_low)
+    rest = (low - q * d_low) - residue(q, d_high, high)
     return q, rest * inverse
 
 

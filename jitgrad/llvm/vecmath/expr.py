@@ -172,10 +172,12 @@ def intrinsic(name: str, *args: X) -> X:
 
 
 def fma(a: Operand, b: Operand, c: Operand) -> X:
-    """a*b + c with one rounding; at least one operand is an :class:`X`."""
+    """a*b + c with one rounding, with two where the target has no FMA; one is an :class:`X`."""
     v = a if isinstance(a, X) else b if isinstance(b, X) else c
     assert isinstance(v, X)
     x, y, z = (o if isinstance(o, X) else v.constant(o) for o in (a, b, c))
+    if not v.lib.fma:
+        return x * y + z
     return intrinsic("fma", x, y, z)
 
 
@@ -237,9 +239,27 @@ def two_sum(a: X, b: Operand) -> tuple[X, X]:
 
 
 def two_product(a: X, b: Operand) -> tuple[X, X]:
-    """a * b as an unevaluated sum."""
+    """a * b as an unevaluated sum; without FMA by halves (Dekker 1971), far from overflow."""
     p = a * b
-    return p, fma(a, b, -p)
+    return p, residue(a, b, p)
+
+
+def residue(a: X, b: Operand, p: X) -> X:
+    """a * b - p where that is a float, as it is for the product rounded."""
+    if a.lib.fma:
+        return fma(a, b, -p)
+    a_high, a_low = _halves(a)
+    if isinstance(b, X):
+        b_high, b_low = (a_high, a_low) if b is a else _halves(b)
+    else:
+        b_high, b_low = _halves(a.constant(b))
+    return ((a_high * b_high - p) + a_high * b_low + a_low * b_high) + a_low * b_low
+
+
+def _halves(x: X) -> tuple[X, X]:
+    t = x * (2.0 ** (MANTISSA[x.dtype] // 2 + 1) + 1.0)
+    high = t - (t - x)
+    return high, x - high
 
 
 def magic(dtype: str) -> float:

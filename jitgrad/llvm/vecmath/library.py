@@ -2,14 +2,15 @@
 
 With hardware FMA a function is polynomials in vector IR; without it, and for the rare arguments
 a polynomial path is not good for, it is the C library's scalar function lane by lane: slow, but
-never wrong.
+never wrong. What the C library has not, or not for threads, is the same polynomials with products
+split in halves (see `expr.two_product`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from ..text import Writer, vec
 from .expr import X, any_lane, scalar_type
@@ -20,11 +21,12 @@ LANES = (1, 2, 4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Function:
-    """One row of the table; its name is the C library's for f64 too."""
+    """One row of the table; `libm` says that its name is the C library's for f64 too."""
 
     arity: int
     build: Callable[..., X]
     needs_fma: bool
+    libm: bool
 
 
 FUNCTIONS: dict[str, Function] = {}
@@ -37,9 +39,19 @@ def define(
     build: Callable[..., X],
     *,
     needs_fma: bool = True,
+    libm: bool = True,
 ) -> None:
     """Add a row to :data:`FUNCTIONS`: `build` makes the vector form of :class:`X` arguments."""
-    FUNCTIONS[name] = Function(arity, build, needs_fma)
+    FUNCTIONS[name] = Function(arity, build, needs_fma, libm)
+
+
+def function(name: str) -> Function:
+    """The row of `name`; of `name.n` with `n` given to its builder."""
+    stem, _, order = name.partition(".")
+    row = FUNCTIONS[stem]
+    if not order:
+        return row
+    return Function(row.arity, partial(row.build, n=int(order)), row.needs_fma, row.libm)
 
 
 @dataclass
@@ -75,15 +87,17 @@ class MathLibrary:
     uses: dict[tuple[str, str, int], int] = field(default_factory=dict)
     _helpers: set[tuple[str, str, int]] = field(default_factory=set)
 
-    def use(self, name: str, dtype: str, lanes: int) -> str:
+    def use(self, name: str, dtype: str, lanes: int, n: int | None = None) -> str:
         """The symbol of a function of :data:`FUNCTIONS` on f32 or f64; counts the use.
 
-        The symbol takes and gives ``vec(dtype, lanes)``. KeyError for an unknown function,
+        `n` is the order of a function that has one, polygamma. The symbol takes and gives ``vec(dtype, lanes)``. KeyError for an unknown function,
         ValueError for a dtype or a number of lanes that is not in :data:`LANES`.
         """
         if dtype not in ("f64", "f32") or lanes not in LANES:
             raise ValueError(f"no math functions on {lanes} lanes of {dtype}")
         FUNCTIONS[name]
+        if n is not None:
+            name = f"{name}.{n}"
         key = (name, dtype, lanes)
         self.uses[key] = self.uses.get(key, 0) + 1
         return f"@jg.{name}.{dtype}x{lanes}"
@@ -104,7 +118,7 @@ class MathLibrary:
             inline = "alwaysinline" if short and "alloca" not in body.lines else "noinline"
             out.append(self._define("jg", key, inline, body.lines))
         for key in sorted(self._helpers):
-            body = _body(*key, False)
+            body = _body(*key, None)
             self.declares |= body.declares
             out.append(self._define("jg.libm", key, "noinline cold", body.lines))
         out.extend(line + "\n" for line in sorted(self.declares))
@@ -113,7 +127,7 @@ class MathLibrary:
     def _define(self, stem: str, key: tuple[str, str, int], inline: str, lines: str) -> str:
         name, dtype, lanes = key
         ty = vec(dtype, lanes)
-        params = ", ".join(f"{ty} %{p}" for p in "xy"[: FUNCTIONS[name].arity])
+        params = ", ".join(f"{ty} %{p}" for p in "xy"[: function(name).arity])
         attrs = f"{inline} nounwind willreturn memory(none)"
         if self.attributes:
             attrs += " " + self.attributes
@@ -123,14 +137,15 @@ class MathLibrary:
 
 
 @lru_cache(maxsize=512)
-def _body(name: str, dtype: str, lanes: int, fma: bool) -> _Body:
-    function = FUNCTIONS[name]
+def _body(name: str, dtype: str, lanes: int, fma: bool | None) -> _Body:
+    """The text with hardware FMA, without, or (None) by the C library in any case."""
+    row = function(name)
     w = Writer()
-    scratch = MathLibrary(fma)
-    args = [X(w, scratch, dtype, lanes, "%" + p) for p in "xy"[: function.arity]]
+    scratch = MathLibrary(bool(fma))
+    args = [X(w, scratch, dtype, lanes, "%" + p) for p in "xy"[: row.arity]]
     w.label("entry")
-    plain = fma or not function.needs_fma
-    result = function.build(*args) if plain else _lane_calls(name, args)
+    plain = fma is not None and (fma or not row.needs_fma or not row.libm)
+    result = row.build(*args) if plain else _lane_calls(name, args)
     w.line(f"ret {result.type} {result.name}")
     return _Body(w.text(), frozenset(scratch.declares), frozenset(scratch._helpers))
 

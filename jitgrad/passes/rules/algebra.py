@@ -99,7 +99,14 @@ rule("abs-neg", abs_(-x), abs_(x), kinds="if")
 rule("abs-mul-abs", abs_(x) * abs_(y), abs_(x * y), kinds=FLOATS)
 rule("abs-div-abs", abs_(x) / abs_(y), abs_(x / y), kinds=FLOATS)
 rule("cos-neg", cos(-x), cos(x))
-for _odd in ("sin", "tan", "tanh", "erf", "trunc", "rint", "round_away"):
+rule("cosh-neg", app("cosh", -x), app("cosh", x))
+rule("hypot-neg", app("hypot", x, -y), app("hypot", x, y))
+rule("copysign-neg", app("copysign", -x, y), app("copysign", x, y))
+rule("copysign-abs", app("copysign", abs_(x), y), app("copysign", x, y))
+rule("copysign-self", app("copysign", x, x), x)
+rule("ldexp-zero", app("ldexp", x, 0.0), x)
+for _odd in ("sin", "tan", "asin", "atan", "sinh", "tanh", "asinh", "atanh", "cbrt", "erf", "trunc",
+             "rint", "round_away"):  # fmt: skip
     rule(f"{_odd.replace('_', '-')}-neg", app(_odd, -x), -app(_odd, x), kinds=FLOATS)
 rule("add-self", x + x, 2 * x, kinds=FLOATS)
 rule("add-self-int", x + x, 2 * x, kinds=INTS)
@@ -134,6 +141,8 @@ rule("collect-int", x + c * x, (1 + c) * x, kinds=INTS)
 rule("collect-two-int", c1 * x + c2 * x, (c1 + c2) * x, kinds=INTS)
 rule("floordiv-one-int", app("floordiv", x, 1), x, kinds=INTS)
 rule("mod-one-int", app("mod", x, 1), 0, kinds=INTS)
+rule("mod-mod-int", app("mod", app("mod", x, y), y), app("mod", x, y), kinds=INTS)
+rule("fmod-fmod", app("fmod", app("fmod", x, y), y), app("fmod", x, y))
 rule("shl-zero", app("shl", x, 0), x, kinds=INTS)
 rule("shr-zero", app("shr", x, 0), x, kinds=INTS)
 
@@ -142,6 +151,7 @@ _minus_inf = eq(x, -math.inf)
 rule("pow-one", x**1, x)
 rule("pow-zero", x**0, 1)
 rule("one-pow", app("pow", 1, x), 1)
+rule("two-pow", app("pow", 2, x), app("exp2", x), exact="closer", ulp=1)
 rule("square", x**2, x * x, exact="closer", ulp=0.5)
 rule("cube", x**3, x * x * x, exact="closer", ulp=2)
 rule("fourth", x**4, (x * x) * (x * x), exact="closer", ulp=2)
@@ -189,7 +199,7 @@ def _pow_chain(op: Op, b: Builder) -> Any:
 
 
 # -- numbers that are not negative ----------------------------------------------------------------
-NONNEGATIVE = frozenset(("exp", "sigmoid", "softplus", "abs"))
+NONNEGATIVE = frozenset(("exp", "exp2", "sigmoid", "softplus", "abs", "cosh", "acosh", "hypot"))
 
 
 def nonnegative(v: Value) -> bool:

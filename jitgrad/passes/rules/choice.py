@@ -37,6 +37,7 @@ c, c1, c2, w = var("c"), var("c1"), var("c2"), var("w")
 le, ge, and_, or_, xor = (
     lambda a, b, n=n: app(n, a, b) for n in ("le", "ge", "and", "or", "xor")
 )  # fmt: skip
+clip = lambda *a: app("clip", *a)  # noqa: E731
 isnan = lambda a: app("isnan", a)  # noqa: E731
 FLOATS, INTS = "f", "iu"
 
@@ -96,6 +97,9 @@ rule("maximum-constants", maximum(c1, maximum(c2, x)), maximum(maximum(c1, c2), 
      when=_not_zeros)  # fmt: skip
 rule("minimum-constants", minimum(c1, minimum(c2, x)), minimum(minimum(c1, c2), x),
      when=_not_zeros)  # fmt: skip
+rule("clip-clip", clip(clip(x, y, z), y, z), clip(x, y, z))
+rule("clip-above", clip(x, -math.inf, y), minimum(x, y), kinds=FLOATS)
+rule("clip-below", clip(x, y, math.inf), maximum(x, y), kinds=FLOATS)
 rule("fmax-self", app("fmax", x, x), x)
 rule("fmin-self", app("fmin", x, x), x)
 

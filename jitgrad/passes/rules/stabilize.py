@@ -18,14 +18,23 @@ from ...ir.core import Op, Value
 from ...ir.terms import (
     Term,
     abs_,
+    app,
+    atanh,
+    cos,
+    cosh,
+    eq,
     exp,
+    exp2,
     expm1,
     log,
     log1p,
     logaddexp,
     maximum,
+    ne,
     select,
     sigmoid,
+    sin,
+    sinh,
     softplus,
     sqrt,
     tanh,
@@ -40,6 +49,7 @@ from .algebra import nonnegative
 from .canonical import maker
 
 STABILIZE: RuleSet = []
+log2, log1mexp, logit = (lambda a, n=n: app(n, a) for n in ("log2", "log1mexp", "logit"))
 
 
 def rule(name: str, left: Term, right: Term, ulp: float, conditioned: bool = False) -> None:
@@ -47,7 +57,16 @@ def rule(name: str, left: Term, right: Term, ulp: float, conditioned: bool = Fal
           conditioned=conditioned)  # fmt: skip
 
 
-# -- the hyperbolic tangent, spelled out -----------------------------------------------------------
+# -- hyperbolic functions, spelled out -------------------------------------------------------------
+rule("sinh-half", 0.5 * (exp(x) - exp(-x)), sinh(x), 3)
+rule("sinh-over-two", (exp(x) - exp(-x)) / 2, sinh(x), 3)
+rule("cosh-half", 0.5 * (exp(x) + exp(-x)), cosh(x), 3)
+rule("cosh-over-two", (exp(x) + exp(-x)) / 2, cosh(x), 3)
+rule("tanh-quotient", sinh(x) / cosh(x), tanh(x), 3)
+rule("asinh-spelled", log(x + sqrt(1 + x * x)), app("asinh", x), 3)
+rule("asinh-power", log(x + sqrt(1 + x**2)), app("asinh", x), 3)
+rule("atanh-spelled", log((1 + x) / (1 - x)), 2 * atanh(x), 3)
+rule("atanh-difference", log1p(x) - log1p(-x), 2 * atanh(x), 3)
 rule("tanh-sinh-cosh", (exp(x) - exp(-x)) / (exp(x) + exp(-x)), tanh(x), 3)
 rule("tanh-expm1", expm1(x) / (1 + exp(x)), tanh(0.5 * x), 4)
 rule("tanh-expm1-neg", (0.0 - expm1(x)) / (1 + exp(x)), tanh(-0.5 * x), 4)
@@ -68,9 +87,8 @@ rule("plus-minus-times-sigmoid", y + (-(y * sigmoid(x))), y * sigmoid(-x), 4)
 rule("tanh-of-sigmoid", 2 * sigmoid(x) - 1, tanh(0.5 * x), 4)
 rule("sigmoid-odds", sigmoid(x) / sigmoid(-x), exp(x), 3)
 rule("sigmoid-odds-neg", sigmoid(-x) / sigmoid(x), exp(-x), 3)
-_share = x * select((x >= 0.0) & (1 - x >= 0.0), 1.0, math.nan)
-rule("sigmoid-logit", sigmoid(log(x / (1 - x))), _share, 1)
-rule("sigmoid-logit-difference", sigmoid(log(x) - log1p(-x)), _share, 1)
+rule("logit-spelled", log(x / (1 - x)), logit(x), 4)
+rule("logit-difference", log(x) - log1p(-x), logit(x), 4)
 
 # -- logarithms and exponentials ------------------------------------------------------------------
 rule("softplus", log(1 + exp(x)), softplus(x), 4)
@@ -95,6 +113,14 @@ rule("logaddexp", log(exp(x) + exp(y)), logaddexp(x, y), 4)
 rule("logaddexp-three", log((exp(x) + exp(y)) + exp(z)), logaddexp(logaddexp(x, y), z), 6)
 rule("log1p", log(1 + x), log1p(x), 2)
 rule("log1p-neg", log(1 - x), log1p(-x), 2)
+rule("log1mexp", log(-expm1(x)), log1mexp(x), 3)
+rule("log1mexp-minus", log(0.0 - expm1(x)), log1mexp(x), 3)
+rule("log1mexp-log1p", log1p(-exp(x)), log1mexp(x), 3)
+# y - x, but 0 for two equal infinities
+_gap = select(ne(x, y) | eq(y - x, y - x), y - x, 0.0)
+rule("logdiffexp", log(exp(x) - exp(y)), x + log1mexp(_gap), 4, conditioned=True)
+rule("logaddexp2", log2(exp2(x) + exp2(y)), app("logaddexp2", x, y), 4)
+rule("logaddexp2-one", log2(1 + exp2(x)), app("logaddexp2", x, 0.0), 4)
 rule("expm1", exp(x) - 1, expm1(x), 3)
 rule("expm1-add", exp(x) + (-1), expm1(x), 3)
 rule("one-minus-exp", 1 - exp(x), 0.0 - expm1(x), 3)
@@ -102,11 +128,30 @@ rule("one-minus-exp", 1 - exp(x), 0.0 - expm1(x), 3)
 # -- functions and their inverses: outside of the domain the result stays NaN ----------------------
 _positive = select(x >= 0.0, 1.0, math.nan)
 _above = select(x >= -1.0, 1.0, math.nan)
+_unit = select(abs_(x) <= 1.0, 1.0, math.nan)
 rule("exp-of-log", exp(log(x)), x * _positive, 0)
 rule("exp-of-log1p", exp(log1p(x)), (1 + x) * _above, 1)
 rule("expm1-of-log", expm1(log(x)), (x - 1) * _positive, 1)
 rule("expm1-of-log1p", expm1(log1p(x)), x * _above, 0)
 rule("log1p-of-expm1", log1p(expm1(x)), x, 0)
+rule("log2-of-exp2", log2(exp2(x)), x, 0)
+rule("exp2-of-log2", exp2(log2(x)), x * _positive, 0)
+rule("log-of-exp2", log(exp2(x)), math.log(2) * x, 2)
+rule("log2-of-exp", log2(exp(x)), (1 / math.log(2)) * x, 2)
+rule("log10-of-exp", app("log10", exp(x)), (1 / math.log(10)) * x, 2)
+rule("exp-of-log1mexp", exp(log1mexp(x)), -expm1(x) * select(x <= 0.0, 1.0, math.nan), 2)
+rule("sigmoid-of-logit", sigmoid(logit(x)),
+     x * select((x >= 0.0) & (x <= 1.0), 1.0, math.nan), 0)  # fmt: skip
+rule("logit-of-sigmoid", logit(sigmoid(x)), x, 0)
+rule("sinh-of-asinh", sinh(app("asinh", x)), x, 0)
+rule("asinh-of-sinh", app("asinh", sinh(x)), x, 0)
+rule("cosh-of-acosh", cosh(app("acosh", x)), x * select(x >= 1.0, 1.0, math.nan), 0)
+rule("tanh-of-atanh", tanh(atanh(x)), x * _unit, 0)
+rule("atanh-of-tanh", atanh(tanh(x)), x, 0)
+rule("sin-of-asin", sin(app("asin", x)), x * _unit, 0)
+rule("cos-of-acos", cos(app("acos", x)), x * _unit, 0)
+rule("tan-of-atan", app("tan", app("atan", x)), x, 0)
+rule("sqrt-of-exp", sqrt(exp(x)), exp(0.5 * x), 2)
 rule("sqrt-of-square", sqrt(x * x), abs_(x), 0)
 rule("sqrt-of-power", sqrt(x**2), abs_(x), 0)
 rule("square-of-sqrt", sqrt(x) * sqrt(x), x * _positive, 0)
