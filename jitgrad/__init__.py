@@ -40,8 +40,11 @@ if TYPE_CHECKING:
     from . import compile as compile
     from . import config as config
     from . import gradient as gradient
+    from . import graph as graph
+    from . import ifelse as ifelse
     from . import numpy as numpy
     from . import sandbox as sandbox
+    from . import scan_module as scan_module
     from . import tensor as tensor
     from . import testing as testing
     from . import tree as tree
@@ -59,6 +62,8 @@ if TYPE_CHECKING:
         UnusedInputError,
     )
     from .frontend.pp import pp
+    from .frontend.symbolic_clone import clone, clone_replace
+    from .scan_module import foldl, foldr, map, reduce, scan
     from .symbolic_function import In, Mode, Out, Param, SharedVariable, function, shared
     from .updates import OrderedUpdates
 

@@ -97,17 +97,8 @@ def stabilized(values: Sequence[Value], since: int) -> list[Value]:
 
 def _may_stabilize(ops: Sequence[Op]) -> bool:
     """Whether a rule looks at some op here; cheaper than to rewrite the graph and find nothing."""
-    roots = rules_of(frozenset({"stabilize"}), frozenset()).roots
-    for op in ops:
-        entry = roots.get(op.opdef)
-        if entry is not None:
-            always, by_child = entry
-            if always:
-                return True
-            for v in op.operands:
-                if v.op is not None and v.op.opdef in by_child:
-                    return True
-    return False
+    candidates = rules_of(frozenset({"stabilize"}), frozenset()).candidates
+    return any(candidates(op) for op in ops)
 
 
 def float_leaf(root: Root, x: Any, what: str, name: str) -> Tracer:

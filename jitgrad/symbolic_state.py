@@ -18,7 +18,8 @@ from .compile.mode import Mode, Program
 from .compile.profiling import ProfileStats
 from .errors import at
 from .frontend.source import here
-from .frontend.symbolic import TensorVariable, wrap
+from .frontend.symbolic import TensorVariable
+from .frontend.symbolic_graph import FunctionGraph
 from .frontend.symbolic_shared import Container, SharedVariable
 from .ir.core import Function
 from .runtime.standin import PythonFunction
@@ -278,14 +279,6 @@ class Maker:
         return FunctionGraph(self.compiled.optimized)
 
     env = fgraph
-
-
-class FunctionGraph:
-    """Inputs and outputs of the optimized graph, as variables that `pp` and `debugprint` take."""
-
-    def __init__(self, fn: Function) -> None:
-        self.inputs = [wrap(p) for p in fn.params]
-        self.outputs = [wrap(r) for r in fn.results]
 
 
 def assemble(name: str, fn: Function, before: Any, mode: Mode, inputs: Sequence[Input],

@@ -16,7 +16,8 @@ from ..ir.build import Builder
 from ..ir.core import Block, Function, Op, Value, block, function
 from ..ir.dims import Dim, DimLike, substitute, symbol, symbols
 from ..ir.types import TensorType
-from .plan import Group, Nest, Region, flat, plan, region
+from .lazy import checked, soft
+from .plan import Group, Nest, Nests, Region, flat, plan, region
 from .relations import Check, at_least, relations
 from .symbolic import TensorVariable
 from .symbolic_notes import notes, owners
@@ -73,7 +74,9 @@ def _cut(
     keys = {id(k) for k, _ in givens}
     plans = [plan([v for _, v in givens], stops, leaves)] if givens else []
     plans.append(plan(outputs, stops | keys, leaves))
-    checks = [c for items, _ in plans for op in flat(items) for c in relations(*op)]
+    late = soft(plans[-1][0], outputs, stops | keys, leaves)
+    checks = [c for items, _ in plans for op, branch in flat(items) if id(op) not in late
+              for c in relations(op, branch)]  # fmt: skip
     own = {s for v in inputs for d in v.type.shape for s in symbols(d)}
     defined: dict[str, DimLike] = {}  # sizes of what is replaced, where they are computed
     for k, v in givens:
@@ -86,6 +89,7 @@ def _cut(
             else:
                 defined[name_a] = c
     world = _World(inputs, checks, defined)
+    world.late = late
     memo = {id(v): p for v, p in zip(inputs, world.params)}
     if givens:
         inner = dict(memo)
@@ -109,6 +113,7 @@ class _World:
 
     def __init__(self, inputs: Sequence[Value], checks: Sequence[Check],
                  defined: Mapping[str, DimLike]) -> None:  # fmt: skip
+        self.late: set[int] = set()  # ops that are checked where they stand
         self.env: dict[str, DimLike] = {}
         self.defined = defined
         order = [s for v in inputs for d in v.type.shape for s in sorted(symbols(d))]
@@ -225,7 +230,9 @@ class _World:
                 self.attr(a.shape)
             return self.retype(a)
         if a.__class__ is Function:
-            return Function(a.name, self.region(region(a.body, (), False, {}), (), None), a.layouts)
+            return Function(
+                a.name, self.region(region(a.body, (), False, Nests(set())), (), None), a.layouts
+            )
         return a
 
     def region(self, r: Region, extra: Sequence[Value], stabilize: Stabilize | None,
@@ -279,6 +286,10 @@ class _World:
         if op.opdef.name in ("refine", "reshape") and ins[0].type is types[0]:
             memo[id(op.results[0])] = ins[0]
             return None
+        if id(op) in self.late:
+            v = memo[id(op.results[0])] = checked(Builder(op.loc, op.made_by), op, ins[0], attrs)
+            v.name = op.results[0].name
+            return v.op
         return self.put(op, Op(op.opdef, ins, attrs, types, (), op.loc, op.made_by), memo)
 
     def put(self, op: Op, new: Op, memo: dict[int, Value]) -> Op:

@@ -100,7 +100,7 @@ class Elementwise:
             values.append(v if v.type.shape == shape else spread(root, v, shape))
         out = self.build(b, *values)
         form = ARRAY if shape else WEAK if weak and operator else SCALAR
-        if out.__class__ is tuple:
+        if isinstance(out, tuple):
             return tuple([wrap(root, v, mask, form) for v in out])
         return wrap(root, out, mask, form)
 

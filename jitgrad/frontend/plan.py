@@ -40,7 +40,7 @@ class Region(NamedTuple):
 class Nest:
     """An op with regions, and their plans."""
 
-    def __init__(self, op: Op, derive: bool, known: dict[int, Nest]) -> None:
+    def __init__(self, op: Op, derive: bool, known: Nests) -> None:
         self.op = op
         self.serial = op.serial
         # the parameters that may be values from outside: a branch's all, a loop's constants
@@ -52,15 +52,24 @@ class Nest:
         return list({id(v): v for r in self.regions for v in r.extra}.values())
 
 
+class Nests(dict[int, Nest]):
+    """The nests that are planned, by their op's id. `ends` are ids of the values that are given,
+    one of which a region may make again for itself."""
+
+    def __init__(self, ends: set[int]) -> None:
+        super().__init__()
+        self.ends = ends
+
+
 def plan(
-    roots: Sequence[Value], stops: set[int], derive: bool, known: dict[int, Nest] | None = None
+    roots: Sequence[Value], stops: set[int], derive: bool, known: Nests | None = None
 ) -> tuple[list[Any], set[int]]:
     """What `roots` need, in order: `Op`s, `Nest`s and `Group`s; and the ids of all values met.
 
     The walk ends at the values whose ids are in `stops`. Gradients are derived anew if `derive`.
     `known` are the nests that are planned already.
     """
-    nests: dict[int, Nest] = {} if known is None else known
+    nests = Nests(stops) if known is None else known
     ops: list[Any] = []
     groups: dict[tuple, Group] = {}
     seen: set[int] = set()
@@ -124,7 +133,7 @@ def flat(items: Iterable[Any], branch: bool = False) -> Iterable[tuple[Op, bool]
                 yield from flat(r.items, branch or item.op.opdef.name == "cond")
 
 
-def region(block: Block, free: Sequence[Value], derive: bool, known: dict[int, Nest]) -> Region:
+def region(block: Block, free: Sequence[Value], derive: bool, known: Nests) -> Region:
     """The plan of a region whose first parameters stand for the values `free`."""
     stops = {id(p) for p in block.params}
     have = set(stops)
@@ -134,9 +143,10 @@ def region(block: Block, free: Sequence[Value], derive: bool, known: dict[int, N
         roots += e.operands
     inside = _recipes(block) if derive else []
     deeper = [v for op in block.ops if op.regions for v in _nest(op, derive, known).extra]
-    more = inside or any(id(v) not in have for v in deeper)
+    given = {id(v) for op in block.ops for v in op.results if id(v) in known.ends}
+    more = inside or given or any(id(v) not in have for v in deeper)
     if more:
-        stops = _stops(block, free, [*roots, *deeper], inside)
+        stops = _stops(block, free, [*roots, *deeper], inside) | given
     items, seen = plan(roots, stops, derive, known)
     extra: list[Value] = []
     if more:
@@ -146,11 +156,11 @@ def region(block: Block, free: Sequence[Value], derive: bool, known: dict[int, N
     if effects:
         items += effects
         items.sort(key=lambda o: o.serial)
-    given = [p.op is None or id(p) in stops for p in block.params]
-    return Region(block, items, given, extra)
+    starts = [p.op is None or id(p) in stops for p in block.params]
+    return Region(block, items, starts, extra)
 
 
-def _nest(op: Op, derive: bool, known: dict[int, Nest]) -> Nest:
+def _nest(op: Op, derive: bool, known: Nests) -> Nest:
     found = known.get(id(op))
     if found is None:
         found = known[id(op)] = Nest(op, derive, known)

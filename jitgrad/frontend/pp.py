@@ -1,8 +1,9 @@
-"""`pp`, a graph as a formula, and `debugprint`, a graph as a tree.
+"""`pp`, a graph as a formula.
 
 Infix operators always stand in parentheses; constants are spelled as the user wrote them; what
 broadcasts or renames dims does not show; reductions are `sum(x)` or, over some axes,
-`sum(x, axis=(0,))`; a product of matrices is `(x \\dot y)`; a transposed matrix `x.T`.
+`sum(x, axis=(0,))`; a product of matrices is `(x \\dot y)`; a transposed matrix `x.T`; a part of a
+tensor is what the user wrote, `x[1:-1]`. What has no form of its own is `name(operands, attr=…)`.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ from typing import Any
 
 import numpy as np
 
-from ..ir.core import Op, Value
+from ..ir.core import Function, Op, Value
 from ..ir.dims import Dim, minimum, symbols
 from .symbolic import TensorVariable
-from .symbolic_notes import notes, owners
+from .symbolic_notes import notes, owners, written
 
 LIMIT = 1_000_000  # characters; a formula repeats what a graph shares, so it can grow without end
-_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "pow": "**", "matmul": "\\dot",
-          "and": "&", "or": "|", "xor": "^"}  # fmt: skip
-_THROUGH = frozenset(("broadcast", "refine", "identity", "wrap_index"))
-_NAMES = {"select": "switch", "sign": "sgn", "ne": "neq", "not": "invert", "concatenate": "join",
-          "stop_gradient": "disconnected_grad"}  # fmt: skip
+_INFIX = {"add": "+", "sub": "-", "mul": "*", "div": "/", "floordiv": "//", "mod": "%",
+          "pow": "**", "ipow": "**", "and": "&", "or": "|", "xor": "^", "shl": "<<",
+          "shr": ">>"}  # fmt: skip
+_THROUGH = frozenset(("broadcast", "refine", "identity", "wrap_index", "nonnegative"))
+# Theano's names
+NAMES = {"select": "switch", "sign": "sgn", "ne": "neq", "not": "invert", "concatenate": "join",
+         "stop_gradient": "disconnected_grad", "cond": "ifelse", "asin": "arcsin",
+         "acos": "arccos", "atan": "arctan", "atan2": "arctan2", "asinh": "arcsinh",
+         "acosh": "arccosh", "atanh": "arctanh", "rint": "round_half_to_even",
+         "round_away": "round_half_away_from_zero", "digamma": "psi", "lgamma": "gammaln",
+         "scatter_add": "inc_subtensor", "scatter": "set_subtensor"}  # fmt: skip
 
 
 def pp(variable: Any) -> str:
@@ -72,7 +79,10 @@ def _pieces(v: Value) -> list[Any]:
     """The text of a value: strings, and operands still to be written."""
     op = v.op
     if op is None:
-        return [v.name or f"<{v.type}>"]
+        return [leaf(v)]
+    said = written.get(v)
+    if said is not None:
+        return list(said)
     name, ins = op.opdef.name, list(op.operands)
     if name == "constant":
         return [_constant(op)]
@@ -88,33 +98,84 @@ def _pieces(v: Value) -> list[Any]:
     if name == "transpose" and op.attrs["perm"] == tuple(range(v.type.rank))[::-1]:
         return [ins[0], ".T"]
     if name == "dim":
-        return [dim_text(op.attrs["expr"])]
+        d = op.attrs["expr"]
+        plain = d.__class__ is not Dim or repr(d) in symbols(d)
+        return [dim_text(d) if plain else f"({dim_text(d)})"]
     if name == "slice":
         note = notes.get(v)
         return [ins[0], "[", _slices(op, note is not None and note.op == "index"), "]"]
     if name == "gather":
         lead = ":, " * op.attrs["axis"]
         return [ins[0], f"[{lead}", ins[1], "]"]
-    words: list[Any] = [_NAMES.get(name, name), "("]
+    if name in ("scatter", "scatter_add"):
+        lead = ":, " * op.attrs["axis"]
+        return [NAMES[name], "(", ins[0], f"[{lead}", ins[1], "], ", ins[2], ")"]
+    if name == "iota" and v.type.rank == 1:
+        return [f"arange({dim_text(v.type.shape[0])})"]
+    if name == "cast" and ins[0].op is not None and ins[0].op.opdef.name == "dim":
+        return ins
+    attrs = list(attrs_of(op))
+    if name in ("argmax", "argmin") and ins[0].type.rank == 1 and _is_flat(ins[0]):
+        ins, attrs = list(ins[0].op.operands), []  # type: ignore[union-attr]
+    words: list[Any] = [NAMES.get(name, name)]
+    if len(op.results) > 1:
+        words.append(f".{v.index}")
+    words.append("(")
     for i, w in enumerate(ins):
         words += [", ", w] if i else [w]
-    words += [("" if k == 0 and not ins else ", ") + text for k, text in enumerate(_attrs(op))]
+    words += [("" if k == 0 and not ins else ", ") + text for k, text in enumerate(attrs)]
     return [*words, ")"]
 
 
-def _attrs(op: Op) -> Iterable[str]:
+def _is_flat(v: Value) -> bool:
+    return v.op is not None and v.op.opdef.name == "reshape"
+
+
+# attributes that say nothing to a reader, or are shown in another way
+_SILENT = frozenset(("spelling", "value", "hook", "consts", "carries", "monoids"))
+_PLAIN = {("print", "attrs"): ("__str__",), ("print", "message"): "", ("scan", "reverse"): False,
+          ("searchsorted", "right"): False, ("matmul", "ta"): False, ("matmul", "tb"): False}
+
+
+def attrs_of(op: Op) -> Iterable[str]:
+    """The attributes of an operation, as they stand behind its operands."""
     for key, a in op.attrs.items():
+        if key in _SILENT or _PLAIN.get((op.opdef.name, key)) == a:
+            continue
         if key == "axes":
             if a != tuple(range(op.operands[0].type.rank)):
                 yield f"axis={a}"
         elif key == "dtype":
             yield f"'{a.np.name}'"
-        elif key in ("axis", "perm", "starts", "stops", "lo", "hi"):
-            yield f"{key}={a}"
-        elif key == "shape":
-            yield f"({', '.join(map(dim_text, a))}{',' if len(a) == 1 else ''})"
-        elif key == "type":
-            yield f"({', '.join(map(dim_text, a.shape))}{',' if len(a.shape) == 1 else ''})"
+        elif key in ("shape", "type"):
+            yield _shown(a if key == "shape" else a.shape)
+        elif key == "interior":
+            if any(a):
+                yield f"interior={a}"
+        else:
+            yield f"{key}={_shown(a)}"
+
+
+def _shown(a: Any) -> str:
+    if a.__class__ is tuple:
+        return f"({', '.join(map(_shown, a))}{',' if len(a) == 1 else ''})"
+    if a.__class__ is str:
+        return repr(a)
+    return f"@{a.name}" if a.__class__ is Function else dim_text(a)
+
+
+def op_label(op: Op) -> str:
+    """An operation without its operands: `sum{axis=(0,)}`."""
+    name = op.opdef.name
+    if name == "constant":
+        return _constant(op)
+    attrs = ", ".join(attrs_of(op))
+    return NAMES.get(name, name) + (f"{{{attrs}}}" if attrs else "")
+
+
+def leaf(v: Value) -> str:
+    """The name of a value that nothing makes; its type where it has none."""
+    return v.name or f"<{v.type}>"
 
 
 def _constant(op: Op) -> str:
@@ -141,7 +202,9 @@ def _slices(op: Op, picks: bool) -> str:
         low = "" if lo.__class__ is int and lo == 0 else _bound(lo, n)
         high = "" if hi is n else _bound(hi, n, lo)
         if picks:
-            parts.append(dim_text(lo) if low or high else ":")
+            back = n - lo
+            pick = str(-back) if back.__class__ is int and n.__class__ is Dim else dim_text(lo)
+            parts.append(pick if low or high else ":")
             continue
         parts.append(f"{low}:{high}" + (f":{step}" if step != 1 else ""))
     while picks and parts[-1] == ":":
@@ -169,8 +232,6 @@ def dim_text(d: Any) -> str:
     """A dim in terms of the variables' shapes: "Shape(x)[0]"."""
     if d.__class__ is not Dim:
         return str(d)
-    from .symbolic_dims import describe
-
     text = repr(d)
     for name in sorted(symbols(d), key=len, reverse=True):
         from ..ir.dims import symbol
@@ -180,68 +241,16 @@ def dim_text(d: Any) -> str:
         if owner and v is not None and v.name:
             text = text.replace(name, f"Shape({v.name})[{owner[1]}]")
         elif owner is None:
-            text = text.replace(name, describe(name) or name)
+            text = text.replace(name, _computed(name) or name)
     return text
 
 
-def debugprint(variable: Any, file: Any = None, print_type: bool = False) -> str | None:
-    """The graph as a tree, one line a value, with an id; what came before is marked "···".
+def _computed(name: str) -> str | None:
+    """What gives a computed dim its number, as a formula."""
+    from .symbolic_dims import describe, source_of
 
-    Printed, or (file="str") returned. Several variables, or a compiled function, print one tree
-    each.
-
-    >>> from .symbolic import TensorType
-    >>> x = TensorType("float64", ())("x")
-    >>> y = x * x
-    >>> debugprint(y + y)
-    add [id A]
-     ├─ mul [id B]
-     │  ├─ x [id C]
-     │  └─ x [id C]
-     └─ mul [id B]
-        └─ ···
-    """
-    maker = getattr(variable, "maker", None)
-    if maker is not None:
-        variable = maker.fgraph.outputs
-    roots = variable if isinstance(variable, (list, tuple)) else [variable]
-    lines: list[str] = []
-    ids: dict[int, str] = {}
-    stack: list[tuple[Value, str, str]] = [(_value(r), "", "") for r in reversed(roots)]
-    while stack:
-        v, first, rest = stack.pop()
-        known = id(v) in ids
-        tag = ids.setdefault(id(v), _letters(len(ids)))
-        what = f" <{v.type}>" if print_type else ""
-        lines.append(f"{first}{_label(v)} [id {tag}]{what}")
-        ins = v.op.operands if v.op is not None else ()
-        if known and ins:
-            lines.append(f"{rest} └─ ···")
-            continue
-        for k, w in reversed(list(enumerate(ins))):
-            end = k == len(ins) - 1
-            stack.append((w, f"{rest} {'└─' if end else '├─'} ", rest + ("   " if end else " │ ")))
-    text = "\n".join(lines)
-    if file == "str":
-        return text
-    print(text, file=file)
-    return None
-
-
-def _letters(n: int) -> str:
-    out = ""
-    n += 1
-    while n:
-        n, k = divmod(n - 1, 26)
-        out = chr(65 + k) + out
-    return out
-
-
-def _label(v: Value) -> str:
-    if v.op is None:
-        return v.name or f"<{v.type}>"
-    if v.op.opdef.name == "constant":
-        return _constant(v.op)
-    label = _NAMES.get(v.op.opdef.name, v.op.opdef.name)
-    attrs = ", ".join(_attrs(v.op))
-    return label + (f"{{{attrs}}}" if attrs else "") + (f" '{v.name}'" if v.name else "")
+    source = source_of(name)
+    if source is None:
+        return None
+    text = source.name or (_text(source, 60) if source.op is not None else "")
+    return text if text and not text.endswith("…") else describe(name)

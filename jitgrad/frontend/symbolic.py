@@ -81,6 +81,13 @@ class TensorVariable(Operators):
         return self.type.broadcastable
 
     @property
+    def owner(self) -> Any:
+        """The operation that gives the variable, an `Apply`; None for inputs and constants."""
+        from .symbolic_graph import owner_of
+
+        return owner_of(self.value)
+
+    @property
     def tag(self) -> SimpleNamespace:
         """A namespace for whatever a program keeps with the variable, `x.tag.test_value = …`."""
         found = tags.get(self.value)

@@ -12,6 +12,7 @@ from ..errors import Loc, ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Block, Op, Value, reachable
 from ..ir.types import I64
+from .lazy import may_fail
 from .symbolic_dims import computed_dims, describe, source_of
 from .symbolic_notes import Note
 from .symbolic_ops import refine
@@ -37,7 +38,7 @@ def body_of(results: Sequence[Value], own: Sequence[Value], apart: Sequence[Valu
             loc: Loc | None) -> Body:  # fmt: skip
     """What `results` need of the ops that depend on `own`, the values that change in every step.
 
-    What does not depend on them stays outside, and so does what `apart` names; so do not ops that
+    What does not depend on them stays outside, and so does what `apart` names; but not the ops that
     may raise, since a loop of no steps does not. `since`: the serial number before the step was
     built.
 
@@ -50,7 +51,7 @@ def body_of(results: Sequence[Value], own: Sequence[Value], apart: Sequence[Valu
     kept: list[Op] = []
     for op in ops:
         if any(id(v) in inner for v in op.operands) or (
-            op.serial >= since and "raises" in op.opdef.props
+            op.serial >= since and ("raises" in op.opdef.props or may_fail(op))
         ):
             inner.update([id(r) for r in op.results])
             kept.append(op)

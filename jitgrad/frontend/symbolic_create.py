@@ -34,6 +34,9 @@ def fill(a: Any, b: Any) -> TensorVariable:
     return wrap(build("fill", v, f.value))
 
 
+second = fill
+
+
 def _like(x: Any, dtype: Any, number: float, text: str) -> TensorVariable:
     v = as_tensor_variable(x).value
     kind = v.type.dtype if dtype is None else checked_dtype(dtype)
@@ -187,6 +190,23 @@ def triu(m: Any, k: Any = 0) -> TensorVariable:
     return _triangle("triu", m, k, False)
 
 
+def _triangle_places(n: Any, k: int, m: Any, lower: bool) -> tuple[TensorVariable, ...]:
+    from .symbolic_select import nonzero
+
+    mask = tri(n, m, k if lower else k - 1, dtype="bool")
+    return nonzero(mask if lower else ~mask)
+
+
+def tril_indices(n: Any, k: int = 0, m: Any = None) -> tuple[TensorVariable, ...]:
+    """Rows and columns of the elements on and below diagonal `k` of an (n, m) matrix."""
+    return _triangle_places(n, k, m, True)
+
+
+def triu_indices(n: Any, k: int = 0, m: Any = None) -> tuple[TensorVariable, ...]:
+    """Rows and columns of the elements on and above diagonal `k` of an (n, m) matrix."""
+    return _triangle_places(n, k, m, False)
+
+
 # -- ranges ---------------------------------------------------------------------------------------
 
 
@@ -271,6 +291,13 @@ def linspace(start: Any, end: Any, steps: Any = 50, endpoint: bool = True, dtype
     return cast(out, out.dtype if dtype is None else dtype)
 
 
+def logspace(start: Any, end: Any, steps: Any = 50, base: float = 10.0, endpoint: bool = True,
+             dtype: Any = None) -> TensorVariable:  # fmt: skip
+    """`steps` numbers from base**start to base**end, the same factor apart."""
+    out = base ** linspace(start, end, steps, endpoint)
+    return cast(out, out.dtype if dtype is None else dtype)
+
+
 class _Grid:
     """`mgrid[0:5, 0:n]`: coordinates of a grid by slices, each a variable.
 
@@ -346,6 +373,6 @@ def bartlett(M: Any) -> TensorVariable:
 
 __all__ = [
     "alloc", "arange", "bartlett", "empty", "empty_like", "eye", "fill", "full", "full_like",
-    "identity_like", "linspace", "meshgrid", "mgrid", "ogrid", "ones", "ones_like", "tri", "tril",
-    "triu", "zeros", "zeros_like",
+    "identity_like", "linspace", "logspace", "meshgrid", "mgrid", "ogrid", "ones", "ones_like",
+    "second", "tri", "tril", "tril_indices", "triu", "triu_indices", "zeros", "zeros_like",
 ]  # fmt: skip

@@ -12,8 +12,7 @@ from ..ir.types import BOOL, DTYPES, F64, I64, DType, dtype_of, tensor
 
 _LOGIC = {"add": "or", "mul": "and"}  # of two bools, as NumPy
 # of bools NumPy makes int8 here
-_WIDENED = frozenset({"mod", "floordiv", "fmod", "shl", "shr", "ipow", "gcd", "lcm",
-                      "bitwise_count"})  # fmt: skip
+_WIDENED = frozenset({"mod", "floordiv", "fmod", "shl", "shr", "ipow", "bitwise_count"})
 ROUNDING = frozenset({"floor", "ceil", "trunc", "rint", "round_away"})
 """What ints and bools are already."""
 QUESTIONS = {"isnan": "ne", "isinf": "ne", "isfinite": "eq"}

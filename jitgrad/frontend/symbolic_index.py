@@ -17,10 +17,11 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import Dim, DimLike, maximum, minimum, nonnegative, product
 from ..ir.types import BOOL, I64, tensor
+from .pp_index import part
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_dims import bounds_of, dim_of
-from .symbolic_notes import Note, notes, views
+from .symbolic_notes import Note, notes, views, written
 from .symbolic_ops import as_dim, broadcast, refine
 
 KEEP, NEW, DROP, TAKE = "keep", "new", "drop", "take"
@@ -59,6 +60,7 @@ def getitem(x: TensorVariable, key: Any) -> TensorVariable:
     if v is x.value:
         v = b("identity", v)
     views[v] = (x.value, items)
+    written[v] = part(x.value, key)
     return wrap(v)
 
 

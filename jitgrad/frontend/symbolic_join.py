@@ -99,6 +99,25 @@ def stacklists(arg: Any) -> TensorVariable:
     return as_tensor_variable(arg)
 
 
+def make_vector(*scalars: Any) -> TensorVariable:
+    """A vector of scalars."""
+    parts = [as_tensor_variable(s) for s in scalars]
+    if any(p.ndim for p in parts):
+        raise ShapeError(at("make_vector takes scalars", here()))
+    return stack(parts)
+
+
+def get_vector_length(v: Any) -> int:
+    """The length of a vector where it is known; `ValueError` where it is not."""
+    v = as_tensor_variable(v)
+    if v.ndim != 1:
+        raise TypeError(at(f"a vector is needed, not {v.type}", here()))
+    n = v.value.type.shape[0]
+    if not isinstance(n, int):
+        raise ValueError(at(f"the length of {v!r} is not known", here()))
+    return n
+
+
 def horizontal_stack(*args: Any) -> TensorVariable:
     """Matrices side by side."""
     return concatenate(_matrices("horizontal_stack", args), 1)
@@ -286,6 +305,6 @@ def roll(x: Any, shift: Any, axis: int | None = None) -> TensorVariable:
 
 
 __all__ = [
-    "concatenate", "horizontal_stack", "join", "repeat", "roll", "split", "stack", "stacklists",
-    "tile", "vertical_stack",
+    "concatenate", "get_vector_length", "horizontal_stack", "join", "make_vector", "repeat", "roll",
+    "split", "stack", "stacklists", "tile", "vertical_stack",
 ]  # fmt: skip

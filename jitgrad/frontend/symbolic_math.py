@@ -107,7 +107,6 @@ arccosh = _unary("acosh", "The inverse hyperbolic cosine.")
 arctanh = _unary("atanh", "The inverse hyperbolic tangent.")
 hypot = _binary("hypot", "sqrt(x² + y²) without overflow or underflow on the way.")
 sinc = _unary("sinc", "sin(pi x) / (pi x).")
-erf = _unary("erf", "The error function.")
 sigmoid = _unary("sigmoid", "1 / (1 + exp(-x)).")
 softplus = _unary("softplus", "log(1 + exp(x)).")
 logit = _unary("logit", "log(x / (1 - x)), the inverse of sigmoid.")
@@ -287,7 +286,7 @@ __all__ = [
     "abs", "abs_", "absolute", "add", "allclose", "and_", "arccos", "arccosh", "arcsin", "arcsinh",
     "arctan", "arctan2", "arctanh", "bitwise_and", "bitwise_count", "bitwise_not", "bitwise_or",
     "bitwise_xor", "cast", "cbrt", "ceil", "ceil_intdiv", "clip", "copysign", "cos", "cosh",
-    "deg2rad", "degrees", "divide", "divmod", "eq", "equal", "erf", "exp", "exp2", "expm1", "fix",
+    "deg2rad", "degrees", "divide", "divmod", "eq", "equal", "exp", "exp2", "expm1", "fix",
     "float_power", "floor", "floor_div", "floor_divide", "fmax", "fmin", "fmod", "frexp", "gcd",
     "ge", "greater", "greater_equal", "gt", "heaviside", "hypot", "identity", "int_div", "inv",
     "invert", "iround", "isclose", "isfinite", "isinf", "isnan", "isneginf", "isposinf", "largest",

@@ -159,6 +159,10 @@ class Operators:
     def __getitem__(self, key: Any) -> TensorVariable:
         return front.indexing.getitem(self, key)  # type: ignore[arg-type]
 
+    def __setitem__(self, key: Any, value: Any) -> None:
+        raise TypeError(at(f"{self!r} cannot be changed in place: y = T.set_subtensor(x[key], "
+                           "value) gives a changed copy", here()))  # fmt: skip
+
     # -- elementwise ------------------------------------------------------------------------------
 
     def astype(self, dtype: Any) -> TensorVariable:
@@ -319,8 +323,8 @@ class Operators:
     def take(self, indices: Any, axis: int | None = None, mode: str = "raise") -> TensorVariable:
         return front.selections.take(self, indices, axis, mode)
 
-    def choose(self, choices: Any, mode: str = "raise") -> TensorVariable:
-        return front.selections.choose(self, choices, mode)
+    def choose(self, choices: Any, out: None = None, mode: str = "raise") -> TensorVariable:
+        return front.selections.choose(self, choices, out, mode)
 
     def compress(self, condition: Any, axis: int | None = None) -> TensorVariable:
         """`self` where the vector `condition` holds along `axis` (None: of the flattened one)."""

@@ -38,6 +38,9 @@ tags: WeakKeyDictionary[Value, SimpleNamespace] = WeakKeyDictionary()
 # What `x[key]` was made from, so that `set_subtensor(x[key], y)` knows: x and the parsed key.
 views: WeakKeyDictionary[Value, tuple[Value, Any]] = WeakKeyDictionary()
 
+# How the user wrote what other ops compute: text, and values in it. `x[-1]`, `inc_subtensor(…)`.
+written: WeakKeyDictionary[Value, tuple[Any, ...]] = WeakKeyDictionary()
+
 notes: WeakKeyDictionary[Value, Note] = WeakKeyDictionary()  # by the refined, cut … value
 # The sizes of the two branches that a computed size is one of: inside of a branch it is that one's.
 either: WeakKeyDictionary[Dim, tuple[DimLike, DimLike]] = WeakKeyDictionary()

@@ -230,6 +230,52 @@ def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     return max(a, axis, keepdims) - min(a, axis, keepdims)
 
 
+def median(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
+    """The middle of the elements in order, or the mean of the two middle ones; NaN if one is NaN.
+
+    >>> median([3.0, 1.0, 2.0, 9.0]).eval()
+    array(2.5)
+    """
+    v = as_tensor_variable(x).value
+    b = Builder(here())
+    axes = axes_of(b, "median", v, axis)
+    kept = [i for i in range(v.type.rank) if i not in axes]
+    shape = v.type.shape
+    n = product([shape[a] for a in axes])
+    if n.__class__ is int and n == 0:
+        raise ShapeError(at("median of nothing", b.loc))
+    v = v if v.type.dtype.is_float else b.cast(v, F64)
+    flat = b.reshape(b.transpose(v, (*kept, *axes)), (*[shape[i] for i in kept], n))
+    line = wrap(b("sort", flat, axis=len(kept)))
+    low, high = (line[(Ellipsis, wrap(_size(b, d)))] for d in ((n - 1) // 2, n // 2))
+    last = line[..., -1]
+    out = elemwise("select", elemwise("isnan", last), last, (low + high) * 0.5, keep=1)
+    return wrap(_kept(b, out.value, v, axes, keepdims))
+
+
+def _size(b: Builder, d: DimLike) -> Value:
+    return b.const(d, I64.rank0) if d.__class__ is int else b("dim", expr=d)
+
+
+def largest(*args: Any) -> TensorVariable:
+    """The largest of several tensors, elementwise."""
+    return _of_several("maximum", args)
+
+
+def smallest(*args: Any) -> TensorVariable:
+    """The smallest of several tensors, elementwise."""
+    return _of_several("minimum", args)
+
+
+def _of_several(name: str, args: tuple) -> TensorVariable:
+    if not args:
+        raise TypeError(at("at least one tensor is needed", here()))
+    out = as_tensor_variable(args[0])
+    for a in args[1:]:
+        out = elemwise(name, out, a)
+    return out
+
+
 def norm(x: Any, L: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     """The L-norm along axes: sum(|x|**L)**(1/L); the largest |x| for inf, the smallest for -inf,
     how many are not 0 for L = 0."""
@@ -298,6 +344,7 @@ def diff(x: Any, n: int = 1, axis: int = -1) -> TensorVariable:
 
 
 __all__ = [
-    "all", "any", "argmax", "argmin", "cumprod", "cumsum", "diff", "max", "max_and_argmax", "mean",
-    "min", "norm", "prod", "ptp", "std", "sum", "var",
+    "all", "any", "argmax", "argmin", "cumprod", "cumsum", "diff", "largest", "max",
+    "max_and_argmax", "mean", "median", "min", "norm", "prod", "ptp", "smallest", "std", "sum",
+    "var",
 ]  # fmt: skip

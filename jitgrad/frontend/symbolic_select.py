@@ -75,15 +75,18 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = 0) -> TensorVaria
     return arr[tuple(key)]
 
 
-def choose(a: Any, choices: Any, mode: str = "raise") -> TensorVariable:
+def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> TensorVariable:
     """From several tensors, for each element of `a` the one with its number.
 
-    `choices` is a list of tensors, or a tensor whose first axis counts them; all broadcast.
+    `choices` is a list of tensors, or a tensor whose first axis counts them; all broadcast. `mode`
+    is `take`'s; `out` must be None.
 
     >>> choose([0, 1, 0], [[1, 2, 3], [10, 20, 30]]).eval()
     array([ 1, 20,  3])
     """
     a = _whole("choose", a)
+    if out is not None:
+        raise TypeError(at("choose: nothing is written in place; out must be None", here()))
     parts = list(choices) if isinstance(choices, (list, tuple)) else None
     if parts is None:
         table = as_tensor_variable(choices)
@@ -106,6 +109,21 @@ def choose(a: Any, choices: Any, mode: str = "raise") -> TensorVariable:
         b.broadcast(b("iota", type=tensor(I64, (n,)), axis=0), (*(1,) * i, n, *(1,) * (
             len(rest) - i - 1)), (i,)) for i, n in enumerate(rest))])  # fmt: skip
     return table[(wrap(index_value), *map(wrap, lines))]
+
+
+def permute_row_elements(x: Any, y: Any, inverse: bool = False) -> TensorVariable:
+    """Every row of `x` with its elements in the order of the row of `y` beside it, a permutation
+    (or, `inverse`, put where that says). A vector `y` stands beside every row."""
+    x, y = as_tensor_variable(x), _whole("permute_row_elements", y)
+    if inverse:
+        from .symbolic_sort import argsort
+
+        y = argsort(y, -1)
+    b = Builder(here())
+    rank = max(x.ndim, y.ndim)
+    x, y = (v.dimshuffle(*("x",) * (rank - v.ndim), *range(v.ndim)) for v in (x, y))
+    pair = [wrap(u) for u in broadcast(b, "permute_row_elements", (x.value, y.value))]
+    return take_along_axis(pair[0], pair[1], -1)
 
 
 # -- masks ----------------------------------------------------------------------------------------
@@ -351,7 +369,7 @@ def to_one_hot(y: Any, nb_class: Any, dtype: Any = None) -> TensorVariable:
 
 
 __all__ = [
-    "argwhere", "choose", "compress", "diag", "diagonal", "extract", "flatnonzero", "nonzero",
-    "make_diagonal", "nonzero_values", "ravel_multi_index", "take", "take_along_axis",
-    "to_one_hot", "trace", "unravel_index",
+    "argwhere", "choose", "compress", "diag", "diagonal", "extract", "flatnonzero",
+    "make_diagonal", "nonzero", "nonzero_values", "permute_row_elements", "ravel_multi_index",
+    "take", "take_along_axis", "to_one_hot", "trace", "unravel_index",
 ]  # fmt: skip

@@ -279,6 +279,16 @@ def patternbroadcast(x: Any, broadcastable: Sequence[bool]) -> TensorVariable:
     return addbroadcast(x, *(i for i, one in enumerate(broadcastable) if one))
 
 
+class Rebroadcast:
+    """`Rebroadcast((0, True), (1, False))(x)`: axes broadcastable, or not (see `unbroadcast`)."""
+
+    def __init__(self, *pattern: tuple[int, bool]) -> None:
+        self.pattern = pattern
+
+    def __call__(self, x: Any) -> TensorVariable:
+        return addbroadcast(x, *(axis for axis, one in self.pattern if one))
+
+
 def specify_shape(x: Any, shape: Any) -> TensorVariable:
     """`x`, whose shape is known to be this (None leaves a size open); checked at the call."""
     x = as_tensor_variable(x)
@@ -359,6 +369,7 @@ def shape_i(x: Any, i: int) -> TensorVariable:
 
 
 __all__ = [
+    "Rebroadcast",
     "addbroadcast", "atleast_1d", "atleast_2d", "atleast_3d", "atleast_Nd", "broadcast_arrays",
     "broadcast_to", "dimshuffle", "expand_dims", "flatten", "flip", "moveaxis", "patternbroadcast",
     "reshape", "shape", "shape_i", "shape_padaxis", "shape_padleft", "shape_padright",

@@ -13,6 +13,7 @@ from ..ir.dims import DimLike
 from ..ir.types import I64, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
+from .symbolic_notes import written
 from .symbolic_ops import is_number
 
 
@@ -54,7 +55,10 @@ def dim(d: DimLike) -> TensorVariable:
 
 def shape(x: Any) -> TensorVariable:
     """The shape as an int64 vector; its elements are known where sizes are asked for."""
-    return ShapeVariable(as_tensor_variable(x).value.type.shape)
+    v = as_tensor_variable(x).value
+    out = ShapeVariable(v.type.shape)
+    written[out.value] = ("Shape(", v, ")")
+    return out
 
 
 def size_of(x: Any, what: str) -> DimLike:

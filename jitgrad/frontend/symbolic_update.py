@@ -12,11 +12,12 @@ from ..ir.build import Builder
 from ..ir.core import Value
 from ..ir.dims import DimLike, ceildiv, product
 from ..ir.types import BOOL, I64, tensor
+from .pp_index import written_to
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_create import places
 from .symbolic_index import DROP, KEEP, NEW, TAKE, Item, apply
-from .symbolic_notes import views
+from .symbolic_notes import views, written
 from .symbolic_ops import is_number
 from .symbolic_shape import fitted
 
@@ -57,6 +58,12 @@ def inc_subtensor(x: Any, y: Any, inplace: bool = False, set_instead_of_inc: boo
 
 
 def _write(what: str, x: Any, y: Any, how: str) -> TensorVariable:
+    out = _replaced(what, x, y, how)
+    written[out.value] = written_to(what, x.value, as_tensor_variable(y).value)
+    return out
+
+
+def _replaced(what: str, x: Any, y: Any, how: str) -> TensorVariable:
     b = Builder(here())
     part = x.value if isinstance(x, TensorVariable) else None
     found = views.get(part) if part is not None else None

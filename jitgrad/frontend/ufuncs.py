@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from .elementwise import Build, Comparison, Elementwise, row_builder
 from .ops import nonzero
 from .source import here
 
+_Build = TypeVar("_Build", bound=Build)
 UFUNCS: dict[np.ufunc, Elementwise] = {}
 CLIP: np.ufunc = np._core.umath.clip  # type: ignore[attr-defined]  # what np.clip calls
 
@@ -51,10 +52,10 @@ for _op, _fn in UFUNC.items():
     _comparison(_op, _fn)
 
 
-def ufunc(*fns: np.ufunc) -> Callable[[Build], Build]:
+def ufunc(*fns: np.ufunc) -> Callable[[_Build], _Build]:
     """Enter a builder for ufuncs."""
 
-    def enter(build: Build) -> Build:
+    def enter(build: _Build) -> _Build:
         for fn in fns:
             UFUNCS[fn] = Elementwise(fn, build)
         return build

@@ -15,7 +15,7 @@ from ..frontend.ufuncs import CLIP, UFUNCS
 from ..ir.types import F64
 from ._base import no_out, one, public
 
-_NO_VALUE = np._NoValue  # type: ignore[attr-defined]
+_NO_VALUE = np._NoValue
 _clipped = UFUNCS[CLIP]
 
 

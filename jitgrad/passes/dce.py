@@ -53,11 +53,11 @@ def live_ops(ops: Sequence[Op], results: Sequence[Value]) -> list[Live]:
 
 
 def narrowed(op: Op, needed: set[Value]) -> Live:
-    """A loop or branch without dead code inside, without stacks and results that nobody reads
-    and without the operands that only those read; `op` itself where nothing is dead.
+    """A loop or branch without dead code inside, without stacks, states and results that nobody
+    reads and without the operands that only those read; `op` itself where nothing is dead.
     """
-    fixed = op.attrs.get("carries", 0)  # carries stay: the next step reads them
-    keep = [i for i, r in enumerate(op.results) if i < fixed or r in needed]
+    fixed = _states(op, needed) if op.attrs.get("carries") else ()
+    keep = [i for i, r in enumerate(op.results) if i in fixed or r in needed]
     blocks = [
         dce_block(Block(r.params, r.ops, [r.results[i] for i in keep])
                   if len(keep) < len(op.results) else r)
@@ -71,8 +71,9 @@ def narrowed(op: Op, needed: set[Value]) -> Live:
     attrs = op.attrs
     if op.opdef.name == "scan":
         nk, nc = attrs["consts"], attrs["carries"]
-        used |= set(range(nk, nk + nc))
-        attrs = {**attrs, "consts": sum(i < nk for i in used)}
+        used |= {nk + i for i in fixed}
+        used -= {i for i in range(nk, nk + nc) if i - nk not in fixed}
+        attrs = {**attrs, "consts": sum(i < nk for i in used), "carries": len(fixed)}
     count = len(blocks[0].params)
     if len(keep) == len(op.results) and len(used) == count and tuple(blocks) == op.regions:
         return op, op, op.results
@@ -82,6 +83,22 @@ def narrowed(op: Op, needed: set[Value]) -> Live:
     types = tuple([op.results[i].type for i in keep])
     new = Op(op.opdef, operands, attrs, types, regions, op.loc, op.made_by)
     return op, new, [op.results[i] for i in keep]
+
+
+def _states(op: Op, needed: set[Value]) -> set[int]:
+    """The carries of a loop whose ends are needed, or read in a step for something that is."""
+    (body,) = op.regions
+    nk, nc = op.attrs["consts"], op.attrs["carries"]
+    wanted = {v for r, v in zip(op.results, body.results) if r in needed}
+    live = {i for i in range(nc) if op.results[i] in needed}
+    while True:
+        made = live_ops(body.ops, [*wanted, *(body.results[i] for i in live)])
+        read = {v for _, o, _ in made for v in o.operands} | wanted
+        read |= {body.results[i] for i in live}
+        more = live | {i for i in range(nc) if body.params[nk + i] in read}
+        if more == live:
+            return live
+        live = more
 
 
 def dce_block(block: Block) -> Block:

@@ -111,9 +111,9 @@ class TermRule(Rule):
         return f"{self.left} → {self.right}"
 
     @cached_property
-    def variants(self) -> tuple[tuple[Matcher, ...], ...]:
-        """Matchers of the operands, commutative ops in every order."""
-        return tuple([tuple(map(_matcher, left.args)) for left in _orders(self.left)])
+    def variants(self) -> tuple[tuple[Part, ...], ...]:
+        """Matchers of the operands and their places, commutative ops in every order."""
+        return tuple([_parts(left.args) for left in _orders(self.left)])
 
     def apply(self, op: Op, b: Builder) -> Value | None:
         operands = op.operands
@@ -121,8 +121,8 @@ class TermRule(Rule):
             return None
         for matchers in self.variants:
             env: Bound = {}
-            for m, v in zip(matchers, operands):
-                if not m(v, env):
+            for k, m in matchers:
+                if not m(operands[k], env):
                     break
             else:
                 if self.when is None or self.when(env):
@@ -214,6 +214,14 @@ def _once(term: Term) -> bool:
 
 
 Matcher = Callable[[Value, Bound], bool]
+Part = tuple[int, Matcher]
+
+
+def _parts(args: Sequence[Term]) -> tuple[Part, ...]:
+    """The operands' matchers, those first that most often fail: ops, numbers, variables."""
+    rank = [0 if a.op is not None else 2 if a.name else 1 for a in args]
+    order = sorted(range(len(args)), key=rank.__getitem__)
+    return tuple([(k, _matcher(args[k])) for k in order])
 
 
 def _matcher(pattern: Term) -> Matcher:
@@ -222,13 +230,17 @@ def _matcher(pattern: Term) -> Matcher:
     name = pattern.name
     if pattern.op is not None:
         row = TABLE[pattern.op]
-        inner = [_matcher(a) for a in pattern.args]
+        inner = _parts(pattern.args)
 
         def application(value: Value, env: Bound) -> bool:
             op = value.op
             if op is None or op.opdef is not row or op.attrs:
                 return False
-            return all(m(v, env) for m, v in zip(inner, op.operands))
+            operands = op.operands
+            for k, m in inner:
+                if not m(operands[k], env):
+                    return False
+            return True
 
         return application
     if not name:

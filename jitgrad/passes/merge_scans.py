@@ -15,7 +15,9 @@ from ..ir.ops import TABLE
 from .base import Pass, register
 from .dce import has_effect, keep_notes
 from .fold import constant_key
+from .hoist import has_scan
 from .rewrite import Rewriter
+from .sink import remake
 
 _SCAN = TABLE["scan"]
 
@@ -75,7 +77,8 @@ def _group_key(op: Op) -> Any:
 
 
 def merge_block(block: Block) -> Block:
-    """The block with scans merged; itself where there is nothing to merge."""
+    """The block with scans merged, in regions too; itself where there is nothing to merge."""
+    block = _deeper(block)
     groups: dict[Any, list[Op]] = {}
     for op in block.ops:
         if op.opdef is _SCAN and not has_effect(op):
@@ -128,6 +131,21 @@ def merge_block(block: Block) -> Block:
     return Block(block.params, out, [env.get(v, v) for v in block.results])
 
 
+def _deeper(block: Block) -> Block:
+    """The block with scans in its loops and branches merged."""
+    env: dict[Value, Value] = {}
+    out: list[Op] = []
+    for op in block.ops:
+        operands = tuple([env.get(v, v) for v in op.operands]) if env else op.operands
+        regions = op.regions
+        if op.opdef.family == "control" and any(map(has_scan, regions)):
+            regions = tuple([merge_block(r) for r in regions])
+        out.append(remake(op, operands, regions, env))
+    if all(a is b for a, b in zip(out, block.ops)):
+        return block
+    return Block(block.params, out, [env.get(v, v) for v in block.results])
+
+
 @register
 @dataclass(frozen=True)
 class MergeScans(Pass):
@@ -136,7 +154,7 @@ class MergeScans(Pass):
     name: ClassVar[str] = "merge-scans"
 
     def run(self, fn: Function) -> Function:
-        if not any(op.opdef is _SCAN for op in fn.ops):
+        if not has_scan(fn.body):
             return fn
         while True:
             shared = Rewriter(fold=False).function(fn)  # equal operands become the same values

@@ -33,6 +33,10 @@ Applier = Callable[[Op, Builder], Made]
 SAME = "="  # no op has this name
 
 
+# rules tried whatever the operands are; rules by the row of an operand; candidates found before
+Entry = tuple[list, dict[OpDef | None, list], dict[tuple, list]]
+
+
 class Index:
     """Rules by what they look at: the root's row, then the rows of its operands.
 
@@ -45,15 +49,21 @@ class Index:
     __slots__ = ("roots",)
 
     def __init__(self, rules: Iterable[tuple[str, Sequence[str], Sequence[str], Applier]]) -> None:
-        self.roots: dict[OpDef, tuple[list, dict[OpDef | None, list]]] = {}
+        self.roots: dict[OpDef, Entry] = {}
         for order, (name, roots, children, apply) in enumerate(rules):
             entry = (order, name, apply)
             for root in roots:
-                always, by_child = self.roots.setdefault(TABLE[root], ([], {}))
+                always, by_child, _ = self.roots.setdefault(TABLE[root], ([], {}, {}))
                 if not children:
                     always.append(entry)
                 for child in children:
                     by_child.setdefault(TABLE.get(child), []).append(entry)
+
+
+    def candidates(self, op: Op) -> list:
+        """The rules that may fire on an op."""
+        entry = self.roots.get(op.opdef)
+        return [] if entry is None else candidates_of(entry, op)
 
 
 EMPTY = Index(())
@@ -179,22 +189,9 @@ class Rewriter:
             out.append(op)
         return out
 
-    def apply(self, entry: tuple[list, dict], op: Op) -> tuple[int, tuple[Value, ...] | None]:
+    def apply(self, entry: Entry, op: Op) -> tuple[int, tuple[Value, ...] | None]:
         """What the first rule that fires puts in the place of `op`'s results."""
-        always, by_child = entry
-        candidates = always
-        operands = op.operands
-        if len(operands) > 1 and operands[-1] is operands[-2]:
-            same = by_child.get(None)
-            if same is not None:
-                candidates = sorted({*same, *always}, key=_order)
-        for v in operands:
-            made_by = v.op
-            if made_by is not None:
-                more = by_child.get(made_by.opdef)
-                if more is not None and more is not candidates:
-                    # the order of the rules decides, not that of the operands
-                    candidates = sorted({*more, *candidates}, key=_order) if candidates else more
+        candidates = candidates_of(entry, op)
         if not candidates:
             return 0, None
         b = Builder(op.loc)
@@ -235,6 +232,23 @@ def copied(op: Op, operands: tuple[Value, ...], regions: tuple[Block, ...]) -> O
 
 def _order(entry: tuple) -> int:
     return entry[0]
+
+
+def candidates_of(entry: Entry, op: Op) -> list:
+    """The rules that may fire on an op, by what makes its operands, in the rules' order."""
+    operands = op.operands
+    rows = [None if v.op is None else v.op.opdef for v in operands]
+    same = len(operands) > 1 and operands[-1] is operands[-2]
+    key = (same, *(dict.fromkeys(rows) if len(rows) > 3 else rows))
+    always, by_child, known = entry
+    found = known.get(key)
+    if found is None:
+        rules = {*always, *(by_child.get(None, ()) if same else ())}
+        for row in rows:
+            if row is not None:
+                rules.update(by_child.get(row, ()))
+        found = known[key] = sorted(rules, key=_order)
+    return found
 
 
 def rewrite_graph(ops: Sequence[Op], results: Sequence[Value], rewriter: Rewriter) -> list[Value]:

@@ -29,7 +29,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..frontend.pp import debugprint, pp
+from ..frontend.pp import pp
+from ..frontend.pp_tree import debugprint
 from ..frontend.symbolic_nnet import log_softmax, logsumexp, relu, softmax
 from ..frontend.symbolic_variables import constructor, constructor_names
 from ..gradient import (
@@ -59,6 +60,7 @@ from . import (
     signal,
     subtensor,
     type,
+    utils,
 )
 from .basic import *
 

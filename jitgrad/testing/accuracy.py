@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from ..ir import special
+
 FLOATS: dict[str, type[np.floating[Any]]] = {"f32": np.float32, "f64": np.float64}
 """jitgrad float dtype -> NumPy's."""
 
@@ -51,33 +53,25 @@ def wide(dtype: str) -> np.dtype:
 
 
 def oracle(name: str, dtype: str) -> Callable[..., np.ndarray]:
-    """The function `name` in :func:`wide` precision on arrays of `dtype`."""
-    function = erf if name == "erf" else getattr(np, _NUMPY_NAMES.get(name, name))
-    to = wide(dtype)
+    """The function `name` in at least :func:`wide` precision on arrays of `dtype`.
+
+    `polygamma.2` is polygamma of order 2.
+    """
+    name, _, order = name.partition(".")
+    attrs = {"n": int(order)} if order else {}
+    own = getattr(special, _SPECIAL_NAMES.get(name, name), None)
+    function = own or getattr(np, _NUMPY_NAMES.get(name, name))
+    to = special.WIDE if own else wide(dtype)
 
     def call(*args: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            out: np.ndarray = function(*(a.astype(to) for a in args))
+            out: np.ndarray = function(*(a.astype(to) for a in args), **attrs)
             return out
 
     return call
 
 
-def erf(x: np.ndarray) -> np.ndarray:
-    """The error function in the dtype of `x`: a series of positive terms, good to some ULP there.
-
-    erf x = 2/sqrt(pi) exp(-x²) sum 2^n x^(2n+1) / (1·3·5 … (2n+1)).
-    """
-    a = np.minimum(x * x, 49)
-    term, total = np.ones_like(a), np.ones_like(a)
-    for n in range(1, 250):
-        term = term * (2 * a) / (2 * n + 1)
-        total = total + term
-    front = x.dtype.type("1.12837916709551257389615890312154517169")
-    result = np.where(np.abs(x) < 7, front * x * np.exp(-a) * total, np.sign(x))
-    return np.where(np.isnan(x), x, result)
-
-
+_SPECIAL_NAMES = {"gammaln": "lgamma"}
 _NUMPY_NAMES = {
     "pow": "power", "asin": "arcsin", "acos": "arccos", "atan": "arctan", "atan2": "arctan2",
     "asinh": "arcsinh", "acosh": "arccosh", "atanh": "arctanh",

@@ -300,3 +300,18 @@ example(
     V,
     lambda b, x: b("log1p", b.mul(b.const(3.0, x.type), b("exp", x))),
 )
+
+
+def _gauss(b: Builder, x: Value, minus: bool) -> Value:
+    square = b.mul(x, x)
+    return b("exp", b("neg", square) if minus else square)
+
+
+example(
+    "erfcx-product",
+    (V, V),
+    lambda b, x, y: b("div", b.mul(y, _gauss(b, x, True)), b("erfc", x)),
+    lambda b, x, y: b("div", b.mul(y, _gauss(b, x, False)), b("erfc", x)),
+)
+example("erfcx-product", (V, V), lambda b, x, y: b.mul(b("erfc", x), b.mul(_gauss(b, x, False), y)))
+example("erfcx-product", V, lambda b, x: b("div", b("erfc", x), _gauss(b, x, True)))

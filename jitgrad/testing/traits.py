@@ -1,4 +1,4 @@
-"""What random programs must know of rows beyond the table: which jump, which are free of rounding."""
+"""What random programs must know of rows beyond the table: which jump, which do not round."""
 
 from __future__ import annotations
 

@@ -177,3 +177,29 @@ def test_branches_that_do_not_fit(branches, error, words: str) -> None:  # type:
 def test_a_condition_is_a_scalar() -> None:
     with pytest.raises(TypeError, match=r"T\.switch"):
         ifelse(T.dvector("c"), 1.0, 2.0)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_constant_indices_and_empty_axes_of_the_other_branch(mode: str) -> None:
+    x, c, k = T.dvector("x"), T.bscalar("c"), T.lscalar("k")
+    y = ifelse(c, x[5] + x[-3], x.sum())
+    f = function([c, x], [y, grad(y, x)], mode=mode)
+    value, g = f(0, [1.0, 2.0])
+    assert value == 3 and np.array_equal(g, [1, 1])
+    value, g = f(1, np.arange(6.0))
+    assert value == 5 + 3 and np.array_equal(g, [0, 0, 0, 1, 0, 1])
+    with pytest.raises(IndexError, match="out of bounds"):
+        f(1, [1.0, 2.0])
+    top = ifelse(T.eq(x.size, 0), T.constant(0.0), x.max())
+    f = function([x], [top, grad(top, x)], mode=mode)
+    assert f([])[0] == 0 and f([])[1].shape == (0,) and f([1.0, 4.0])[0] == 4
+    f = function([c, x], ifelse(c, x.argmax(), T.constant(-1)), mode=mode)
+    assert f(0, []) == -1 and f(1, [1.0, 2.0]) == 1
+    with pytest.raises((IndexError, ValueError)):
+        f(1, [])
+    # inside of a loop's step
+    out, _ = scan(lambda i: ifelse(i < x.size, x[0] * i, x[7]), T.arange(k))
+    f = function([x, k], out, mode=mode)
+    assert list(f([2.0, 3.0, 4.0], 3)) == [0, 2, 4]
+    with pytest.raises(IndexError):
+        f([2.0, 3.0, 4.0], 4)

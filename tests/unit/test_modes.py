@@ -20,9 +20,9 @@ from jitgrad.ir.build import Builder
 from jitgrad.ir.core import function as cut_function
 
 ALL = [
-    "Mode", "FAST_RUN", "FAST_COMPILE", "ProfileMode", "DebugMode", "DEBUG_MODE", "NanGuardMode", None, Mode(),
-    Mode("py"), Mode("c|py", "fast_run"), Mode("py", None), Mode("cvm", None), DebugMode(),
-    NanGuardMode(big_is_error=False), modes.FAST_COMPILE.excluding("fusion"),
+    "Mode", "FAST_RUN", "FAST_COMPILE", "ProfileMode", "DebugMode", "DEBUG_MODE", "NanGuardMode",
+    None, Mode(), Mode("py"), Mode("c|py", "fast_run"), Mode("py", None), Mode("cvm", None),
+    DebugMode(), NanGuardMode(big_is_error=False), modes.FAST_COMPILE.excluding("fusion"),
 ]  # fmt: skip
 
 
@@ -122,6 +122,17 @@ def test_debug_mode_lets_stable_formulas_be_better() -> None:
     soft, log1p, sigmoid = f([1000.0, -40.0, 1e-20])
     assert soft[0] == 1000 and np.isclose(soft[1], np.exp(-40.0), atol=0)
     assert log1p[2] == 1e-20 and sigmoid[0] == 1
+
+
+def test_debug_mode_allows_what_rounding_does() -> None:
+    x, y = T.fvector("x"), T.fvector("y")
+    steep = T.exp(x * y) - T.exp(y * x + T.sin(x) * 0)  # nothing is left but rounding
+    f = function([x, y], [steep, (x * y - 1) > 0, T.argmax(x * y)], mode="DebugMode")
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        a = rng.uniform(1, 4, 50).astype("f4")
+        f(a, (1 / a).astype("f4"))
+        f(a * 5, rng.uniform(1, 2, 50).astype("f4"))
 
 
 @pytest.mark.parametrize("stage", ["pass", "code"])

@@ -122,3 +122,40 @@ def test_what_is_refused() -> None:
     ):  # fmt: skip
         with pytest.raises(error, match=r"(?s).*\n  at .*test_numpy_sort"):
             jit(f)(x)
+
+
+NUMBERS = [
+    lambda m, x: m.median(x),
+    lambda m, x: m.quantile(x, [0.1, 0.9]),
+    lambda m, x: m.percentile(x, 50.0),
+    lambda m, x: m.argsort(x, axis=None),
+    lambda m, x: m.cumprod(x),
+    lambda m, x: m.prod(x, axis=0),
+    lambda m, x: m.argmin(x, axis=0),
+    lambda m, x: m.searchsorted(onp.arange(5.0), x),
+    lambda m, x: m.digitize(x, onp.arange(5.0)),
+]
+
+
+@pytest.mark.parametrize("k", range(len(NUMBERS)))
+def test_numbers(k: int) -> None:
+    check(NUMBERS[k], onp.float64(2.5))
+
+
+@pytest.mark.parametrize("how", ["reversed", "step", "fortran", "swapped", "read-only"])
+def test_arrays_laid_out_oddly(how: str) -> None:
+    """Small ones are copied; for large ones machine code is made that reads them where they are."""
+    fs = [lambda m, x: m.sort(x, axis=0), lambda m, x: m.argsort(x, axis=1, kind="stable"),
+          lambda m, x: m.prod(x, axis=0), lambda m, x: m.cumprod(x, axis=1),
+          lambda m, x: m.take_along_axis(x, m.argsort(x, axis=1, kind="stable"), 1),
+          lambda m, x: m.argmin(x, axis=1)]  # fmt: skip
+    for shape in ((3, 4), (700, 90)):
+        base = onp.random.default_rng(1).uniform(0.5, 1.5, (2 * shape[0], 2 * shape[1]))
+        x = {"reversed": base[::-2, ::-2], "step": base[::2, ::2],
+             "fortran": onp.asfortranarray(base[: shape[0], : shape[1]]),
+             "swapped": base[: shape[0], : shape[1]].astype(">f8"),
+             "read-only": base[: shape[0], : shape[1]].copy()}[how]  # fmt: skip
+        x.flags.writeable = how != "read-only"
+        for f in fs:
+            got = jit(lambda v, f=f: f(np, v))(x)
+            onp.testing.assert_allclose(got, f(onp, x), rtol=1e-12)

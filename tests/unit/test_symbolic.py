@@ -297,12 +297,11 @@ def test_shapes_known_to_differ_fail_at_once():
 @both
 def test_checks_at_a_call(mode):
     m = T.dmatrix("m")
-    f = function([m], [m[1:, 0], m[2, 0], m[:4]], mode=mode)
+    f = function([m], [m[1:, 0], m[2, 0], m[:4]], mode=mode)  # slices are clipped, ints are not
+    np.testing.assert_array_equal(f(np.eye(3))[2], np.eye(3))
     with pytest.raises(IndexError, match=r"Shape\(m\)\[0\] is 2") as err:
         f(np.eye(2))
     assert "m has shape (2, 2)" in str(err.value) and "test_symbolic.py" in str(err.value)
-    with pytest.raises(ShapeError, match="a slice reaches beyond"):
-        f(np.eye(3))
     g = function([m], m.reshape((2, -1)), mode=mode)
     assert g(np.ones((3, 4))).shape == (2, 6)
     with pytest.raises(ShapeError, match="numbers of elements differ"):
@@ -314,7 +313,7 @@ def test_checks_at_a_call(mode):
     with pytest.raises(IndexError, match="too many indices"):
         m[0, 0, 0]
     with pytest.raises(TypeError, match=r"T\.switch"):
-        m[m > 0]
+        m[True]
 
 
 @both
@@ -338,9 +337,9 @@ def test_integer_indices(mode):
     with pytest.raises(ShapeError, match=r"in index: i has shape \(2,\); k has shape \(3,\)"):
         g(a, [0, 1], [0, 1, 2])
     t = T.tensor3("t")
-    with pytest.raises(TypeError, match="side by side") as err:
-        t[i, :, k]
-    assert here(-1) in str(err.value)
+    f = function([t, i, k], t[i, :, k], mode=mode)
+    a = np.arange(24.0).reshape(2, 3, 4)
+    np.testing.assert_array_equal(f(a, [0, 1], [3, -1]), a[[0, 1], :, [3, -1]])
 
 
 def test_sizes():

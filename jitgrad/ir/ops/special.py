@@ -15,7 +15,7 @@ import numpy as np
 from ...errors import DTypeError
 from .. import special
 from ..core import Op
-from ..terms import Term, app, digamma, exp, gt, out, select, t, x
+from ..terms import Term, app, digamma, exp, gt, log, log1p, out, select, t, x
 from .base import check_dtype, same
 from .elementwise import row
 
@@ -32,6 +32,7 @@ def _from_python(f: Callable[[float], float]) -> Callable[[Any], Any]:
 
 
 _TWO_PER_ROOT_PI = 2 / math.sqrt(math.pi)
+_erf, _erfcx = _from_python(math.erf), special.reference(special.erfcx)
 
 row("erf", 1, same("float"), _from_python(math.erf), "the error function", emit="math",
      deriv=(t * _TWO_PER_ROOT_PI * exp(-(x * x)),),
@@ -55,6 +56,21 @@ row("erfinv", 1, same("float"), special.reference(special.erfinv), "the y with e
 row("erfcinv", 1, same("float"), special.reference(special.erfcinv), "the y with erfc(y) = x",
      emit="math", deriv=(-(t / _TWO_PER_ROOT_PI * exp(out * out)),), domain=((0.1, 1.9),),
      edges="inf at 0, -inf at 2, NaN outside; 0.0 at 1")  # fmt: skip
+
+
+
+def _logerfc(v: Any) -> Any:
+    v = np.asarray(v)
+    beyond = np.log(_erfcx(np.maximum(v, 0))) - v * v
+    return np.where(v > 0.5, beyond, np.log1p(-_erf(v)))
+
+
+# the derivative of both branches is -2/sqrt(pi) exp(-x²)/erfc(x); erfcx overflows for negative x
+row("logerfc", 1, same("float"), _logerfc, "log(erfc(x)) where erfc(x) underflows, too",
+     deriv=(-(t * _TWO_PER_ROOT_PI * select(
+         gt(x, 0.0), 1 / app("erfcx", x), exp(-(x * x)) / app("erfc", x))),),
+     expand=select(gt(x, 0.5), log(app("erfcx", x)) - x * x, log1p(-app("erf", x))), emit="expand",
+     edges="-x² for large x, log 2 for very negative x")  # fmt: skip
 
 # -- the gamma function ---------------------------------------------------------------------------
 

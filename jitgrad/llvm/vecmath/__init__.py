@@ -2,6 +2,7 @@
 
 # these fill FUNCTIONS
 from . import (  # noqa: F401
+    errorfn,
     exponential,
     hyperbolic,
     inverse,

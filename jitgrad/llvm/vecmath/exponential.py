@@ -99,6 +99,15 @@ def exp(x: X) -> X:
     return scale(poly(r, EXP[x.dtype]), bits)
 
 
+def exp_parts(v: X, low: X) -> tuple[X, X, X]:
+    """The bits of n on top of those of :func:`magic`, and e^(v + low) 2^-n as an unevaluated sum."""
+    bits, r, r_low = reduce(v)
+    r, r_low = two_sum(r, r_low + low)
+    tail = fma(r * r, poly(r, EXPM1[v.dtype]), fma(r_low, r, r_low))
+    one, rest = fast_two_sum(1.0, r)
+    return bits, *fast_two_sum(one, rest + tail)
+
+
 LN2_NEAREST = 0.6931471805599453
 
 

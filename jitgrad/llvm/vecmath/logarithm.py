@@ -98,12 +98,17 @@ def _last(dtype: str) -> int:
 
 def log(x: X) -> X:
     """Natural logarithm."""
+    return edges(x, log_positive(x))
+
+
+def log_positive(x: X) -> X:
+    """log(x) for 0 < x < inf."""
     hi, lo = LN2[x.dtype]
     k, m = exponent_and_significand(x)
     f = m - 1.0
     half_square = f * f * 0.5
     tail = fma(k, lo, log_tail(f, half_square))
-    return edges(x, fma(k, hi, f - (half_square - tail)))
+    return fma(k, hi, f - (half_square - tail))
 
 
 def log_parts(m: X) -> tuple[X, X]:
@@ -112,6 +117,16 @@ def log_parts(m: X) -> tuple[X, X]:
     square, square_low = two_product(f * 0.5, f)
     high, low = fast_two_sum(f, -square)
     return fast_two_sum(high, low + (log_tail(f, square) - square_low))
+
+
+def log_sum_parts(x: X, low: X | None = None) -> tuple[X, X]:
+    """log(x + low) as an unevaluated sum, good to 2^-58 or so (2^-29); x positive and finite."""
+    k, m = exponent_and_significand(x)
+    high, rest = log_parts(m)
+    if low is not None:
+        rest = rest + low / x
+    first, second = fast_two_sum(k * LN2[x.dtype][0], high)
+    return fast_two_sum(first, second + fma(k, LN2[x.dtype][1], rest))
 
 
 def log_base(x: X, per_e: tuple[float, float], per_2: tuple[float, float]) -> X:

@@ -11,6 +11,7 @@ from .reductions import REDUCTIONS
 from .relaxed import RELAXED
 from .slices import SLICES
 from .softmax import SOFTMAX
+from .special import SPECIAL
 from .stabilize import STABILIZE
 from .structure import MARKERS, STRUCTURE
 
@@ -20,5 +21,5 @@ RULE_SETS: dict[str, RuleSet] = {
     "structure": [*SLICES, *INDEXING, *STRUCTURE, *REDUCTIONS],
     "markers": MARKERS,
     "expand": EXPAND,
-    "stabilize": [*STABILIZE, *SOFTMAX, *LIKELIHOOD],
+    "stabilize": [*STABILIZE, *SPECIAL, *SOFTMAX, *LIKELIHOOD],
 }

@@ -199,7 +199,9 @@ def _pow_chain(op: Op, b: Builder) -> Any:
 
 
 # -- numbers that are not negative ----------------------------------------------------------------
-NONNEGATIVE = frozenset(("exp", "exp2", "sigmoid", "softplus", "abs", "cosh", "acosh", "hypot"))
+NONNEGATIVE = frozenset(
+    ("exp", "exp2", "sigmoid", "softplus", "abs", "cosh", "acosh", "hypot", "erfc", "erfcx")
+)
 
 
 def nonnegative(v: Value) -> bool:

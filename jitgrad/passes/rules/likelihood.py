@@ -44,7 +44,7 @@ def _wide(v: Value) -> bool:
     base, _ = chain(v)
     if base.op is None:
         return False
-    if base.op.opdef.name in ("exp", "sigmoid", "prod"):
+    if base.op.opdef.name in ("exp", "sigmoid", "erfc", "prod"):
         return True
     found = sum_of_exp(base)
     return found is not None and not shifted(*found)
