@@ -21,6 +21,7 @@ _HOMES = {
     "symbolic_function": ("function", "In", "Out", "Param", "Mode", "SharedVariable", "shared"),
     "updates": ("OrderedUpdates",),
     "frontend.pp": ("pp",),
+    "printing": ("pprint",),
     "gradient": ("Lop", "Rop", "subgraph_grad"),
     "scan_module": ("scan", "map", "reduce", "foldl", "foldr"),
     "frontend.symbolic_clone": ("clone", "clone_replace"),
@@ -32,7 +33,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = ("tensor", "numpy", "gradient", "tree", "testing", "config", "compile", "updates",
-            "sandbox", "scan_module", "ifelse", "graph")  # fmt: skip
+            "sandbox", "scan_module", "ifelse", "graph", "printing")  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]
 
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from . import graph as graph
     from . import ifelse as ifelse
     from . import numpy as numpy
+    from . import printing as printing
     from . import sandbox as sandbox
     from . import scan_module as scan_module
     from . import tensor as tensor

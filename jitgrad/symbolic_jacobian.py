@@ -8,21 +8,21 @@ from typing import Any
 from .errors import NotDifferentiableError, NullTypeGradError, at
 from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
-from .gradient import (
-    _option,
+from .ir.build import Builder
+from .ir.core import Value
+from .ir.types import tensor
+from .symbolic_derive import connected, derive_jacobian, derive_rop, float_like
+from .symbolic_grad import (
     cotangent,
     grad,
     like,
     onto,
+    option,
     report_disconnected,
     variables,
     with_recipe,
     zeros_like,
 )
-from .ir.build import Builder
-from .ir.core import Value
-from .ir.types import tensor
-from .symbolic_derive import connected, derive_jacobian, derive_rop, float_like
 
 __all__ = ["Lop", "Rop", "format_as", "hessian", "hessian_vector_product", "jacobian",
            "subgraph_grad"]  # fmt: skip
@@ -75,8 +75,8 @@ def Rop(
     them than `wrt`; `NullTypeGradError` where the derivative is not defined.
     """
     loc = here()
-    missing = _option("return_disconnected", return_disconnected, ("zero", "none"))
-    _option("disconnected_outputs", disconnected_outputs, ("ignore", "warn", "raise"))
+    missing = option("return_disconnected", return_disconnected, ("zero", "none"))
+    option("disconnected_outputs", disconnected_outputs, ("ignore", "warn", "raise"))
     outputs = variables(f, "f", loc)
     by = variables(wrt, "wrt", loc)
     points = list(eval_points) if isinstance(eval_points, (list, tuple)) else [eval_points]
@@ -172,7 +172,7 @@ def jacobian(
     if expression.ndim > 1:
         raise ValueError(at(f"jacobian expects a vector as expression, not {expression.type}; "
                             "expression.flatten() makes a vector of it", loc))  # fmt: skip
-    _option("disconnected_inputs", disconnected_inputs, ("raise", "warn", "ignore"))
+    option("disconnected_inputs", disconnected_inputs, ("raise", "warn", "ignore"))
     if expression.ndim == 0:
         return grad(expression, wrt, consider_constant, disconnected_inputs)
     by = variables(wrt, "wrt", loc)
@@ -220,19 +220,18 @@ def hessian(
     by = variables(wrt, "wrt", loc)
     for w in by:
         if w.ndim != 1:
-            raise ValueError(at(f"hessian expects vectors as wrt, not {w!r}, {w.type}; a function "
-                                "of its elements as a vector can be made by reshape", loc))  # fmt: skip
+            raise ValueError(at(f"hessian expects vectors as wrt, not {w!r}, {w.type}", loc))
     fixed = list(consider_constant or ())
     slopes = grad(cost, by, fixed, disconnected_inputs)
     # a gradient may be connected where its own gradient is not: that is no error
     return like(wrt, [jacobian(g, w, fixed, "ignore") for g, w in zip(slopes, by)])
 
 
-def hessian_vector_product(cost: Any, wrt: Any, p: Any, **grad_options: Any) -> Any:
+def hessian_vector_product(cost: Any, wrt: Any, p: Any, **gradoptions: Any) -> Any:
     """The Hessian of a scalar `cost` times `p`, without the Hessian: the answer mirrors `wrt`.
 
     `wrt` may have any number of dims; `p` has a variable of the shape of each. Of several, the
-    mixed derivatives count too. `grad_options` are handed to `grad`.
+    mixed derivatives count too. `gradoptions` are handed to `grad`.
 
     >>> import jitgrad.tensor as T
     >>> x, v = T.dvectors("x", "v")
@@ -246,14 +245,14 @@ def hessian_vector_product(cost: Any, wrt: Any, p: Any, **grad_options: Any) -> 
     if len(by) != len(points):
         raise ValueError(at(f"hessian_vector_product: {len(by)} variables in wrt, but "
                             f"{len(points)} in p", here()))  # fmt: skip
-    slopes = grad(cost, by, **grad_options)
+    slopes = grad(cost, by, **gradoptions)
     total: Any = None
     for g, w, v in zip(slopes, by, points):
         term = (g * wrap(cotangent("hessian_vector_product", w, v))).sum()
         total = term if total is None else total + term
     if total is None:
         return like(wrt, [])
-    return grad(total, wrt, **{"disconnected_inputs": "ignore", **grad_options})
+    return grad(total, wrt, **{"disconnected_inputs": "ignore", **gradoptions})
 
 
 # -- pieces of a gradient -------------------------------------------------------------------------
@@ -310,5 +309,3 @@ def subgraph_grad(
         return out
     places = [params.index(w) for w in wrt]
     return (*out, *(p and [p[k] for k in places] for p in parts))
-
-

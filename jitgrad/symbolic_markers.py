@@ -9,9 +9,9 @@ from .frontend.source import here
 from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
 from .frontend.symbolic_null import NullType, Placeholder
 from .frontend.symbolic_ops import is_number
-from .gradient import onto
 from .ir.build import Builder
 from .ir.core import Value
+from .symbolic_grad import onto
 
 __all__ = ["consider_constant", "disconnected_grad", "grad_clip", "grad_not_implemented",
            "grad_scale", "grad_undefined", "undefined_grad", "zero_grad"]  # fmt: skip

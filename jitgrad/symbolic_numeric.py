@@ -11,7 +11,7 @@ from .errors import GradientError
 from .frontend.symbolic import TensorVariable
 from .frontend.symbolic_reduce import sum as sum_of
 from .frontend.symbolic_type import TensorType
-from .gradient import grad
+from .symbolic_grad import grad
 
 __all__ = ["numeric_grad", "verify_grad"]
 

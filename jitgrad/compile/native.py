@@ -149,8 +149,9 @@ def compile_ir(
     clock = perf_counter()
     from ..llvm.engine import compile_module
 
-    known = {**products, **callbacks()}
-    symbols = {s: known[s] for s in lowered.externals if s in known}
+    symbols = {s: products[s] for s in lowered.externals if s in products}
+    if len(symbols) < len(lowered.externals):
+        symbols |= {s: a for s, a in callbacks().items() if s in lowered.externals}
     out.module = compile_module(lowered.text, symbols)
     times["llvm"] = perf_counter() - clock
     clock = perf_counter()

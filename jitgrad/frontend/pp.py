@@ -133,8 +133,14 @@ def _is_flat(v: Value) -> bool:
 
 # attributes that say nothing to a reader, or are shown in another way
 _SILENT = frozenset(("spelling", "value", "hook", "consts", "carries", "monoids"))
-_PLAIN = {("print", "attrs"): ("__str__",), ("print", "message"): "", ("scan", "reverse"): False,
-          ("searchsorted", "right"): False, ("matmul", "ta"): False, ("matmul", "tb"): False}
+_PLAIN = {
+    ("print", "attrs"): ("__str__",),
+    ("print", "message"): "",
+    ("scan", "reverse"): False,
+    ("searchsorted", "right"): False,
+    ("matmul", "ta"): False,
+    ("matmul", "tb"): False,
+}
 
 
 def attrs_of(op: Op) -> Iterable[str]:

@@ -48,9 +48,11 @@ def roots_of(obj: Any) -> list[Root]:
 
 def updated(function: Any) -> list[str]:
     """The names of what a compiled function updates, in the order of its last results."""
-    state = getattr(function, "_owner", None)
-    out = []
-    for cell in state.targets if state is not None else ():
+    state: Any = getattr(function, "_owner", None)
+    out: list[str] = []
+    if state is None:
+        return out
+    for cell in state.targets:
         user = next((i for i in state.inputs if i.cell is cell), None)
         name = str(user.name) if user is not None and user.name else cell.name
         out.append(name or "an unnamed variable")
@@ -216,11 +218,11 @@ def min_informative_str(obj: Any, indent_level: int = 0, _prev_obs: Any = None,
 
     Each line has a letter; what came before is its letter in brackets.
 
-    >>> from .symbolic_variables import matrices
-    >>> A, B = matrices("A", "B")
+    >>> import jitgrad.tensor as T
+    >>> A, B = T.dmatrices("A", "B")
     >>> C = A + B
     >>> C.name = "C"
-    >>> D, E = matrices("D", "E")
+    >>> D, E = T.dmatrices("D", "E")
     >>> print(min_informative_str(C + (D + E)))
     A. add
      B. C

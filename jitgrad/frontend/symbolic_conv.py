@@ -81,15 +81,30 @@ def padded(b: Builder, v: Value, pads: Sequence[tuple[DimLike, DimLike]], note: 
     return out
 
 
-def windows(b: Builder, v: Value, axis: int, sizes: tuple[DimLike, DimLike], step: int,
-            apart: int, note: Note) -> Value:  # fmt: skip
-    """Axis `axis` as two: `sizes` says how many windows there are and how many elements each has;
-    windows begin `step` apart, their elements are `apart` apart."""
-    type_ = tensor(I64, sizes)
-    first, inside = b("iota", type=type_, axis=0), b("iota", type=type_, axis=1)
-    notes[first] = notes[inside] = note
-    place = b.add(b.mul(first, b.const(step, type_)), b.mul(inside, b.const(apart, type_)))
-    return b("gather", v, place, axis=axis)
+def windows(b: Builder, v: Value, sizes: Sequence[DimLike], counts: Sequence[DimLike],
+            steps: Sequence[int], apart: Sequence[int], note: Note) -> Value:  # fmt: skip
+    """The last axes of `v`, as many as there are sizes, in windows: one gather from all of them
+    seen as one. They become the axes of a window's elements, then those of the windows.
+
+    Along each, windows have `sizes` elements, `apart` apart; `counts` of them begin `steps` apart.
+    """
+    rank = len(sizes)
+    lead, inner = v.type.shape[: v.type.rank - rank], v.type.shape[v.type.rank - rank :]
+    type_ = tensor(I64, (*sizes, *counts))
+    place = None
+    for i, n in enumerate(inner):
+        first, inside = b("iota", type=type_, axis=rank + i), b("iota", type=type_, axis=i)
+        notes[first] = notes[inside] = note
+        here_ = b.add(
+            b.mul(first, b.const(steps[i], type_)), b.mul(inside, b.const(apart[i], type_))
+        )
+        if place is not None:
+            wide = b.const(n, type_) if isinstance(n, int) else b.broadcast(
+                b("dim", expr=n), type_.shape, ())  # fmt: skip
+            here_ = b.add(b.mul(place, wide), here_)
+        place = here_
+    assert place is not None
+    return b("gather", b.reshape(v, (*lead, product(inner))), place, axis=len(lead))
 
 
 def _hinted(x: TensorVariable, shape: Any) -> TensorVariable:
@@ -141,16 +156,12 @@ def _conv(what: str, rank: int, input: Any, filters: Any, input_shape: Any, filt
     v = padded(b, v, pads, note._replace(text=f"{what}: the filter has no elements"))
     counts = []
     for i in range(rank):
-        room = v.type.shape[2 + 2 * i] - reach[i] - 1
-        n = floordiv(room, steps[i]) + 1
-        if n.__class__ is int and n < 0:
-            n = -1
-        if n.__class__ is int and n < 0:
+        n = floordiv(v.type.shape[2 + i] - reach[i] - 1, steps[i]) + 1
+        if isinstance(n, int) and n < 0:
             raise ShapeError(at(f"{text}: {kernel} and {x.value.type.shape[2:]}", b.loc))
-        v = windows(b, v, 2 + 2 * i, (n, kernel[i]), steps[i], apart[i], note)
         counts.append(n)
-    # (batch, channel, out, kernel, out, kernel …) as (batch, out …, channel, kernel …)
-    outs, kerns = [2 + 2 * i for i in range(rank)], [3 + 2 * i for i in range(rank)]
+    v = windows(b, v, kernel, counts, steps, apart, note)
+    kerns, outs = range(2, 2 + rank), range(2 + rank, 2 + 2 * rank)
     batch = v.type.shape[0]
     spots = product(counts)
     depth = channels * product(kernel)
@@ -162,19 +173,13 @@ def _conv(what: str, rank: int, input: Any, filters: Any, input_shape: Any, filt
         g = b.reshape(b.transpose(g, order), (spots, depth, out_channels))
         out = b.reshape(b("matmul", v, g, ta=False, tb=False), (*counts, batch, out_channels))
         return wrap(b.transpose(out, (rank, rank + 1, *range(rank))))
-    if groups == 1:
-        rows = b.reshape(b.transpose(v, (0, *outs, 1, *kerns)), (batch * spots, depth))
-        flat = b("matmul", rows, b.reshape(f, (out_channels, depth)), ta=False, tb=True)
-        out = b.reshape(flat, (batch, *counts, out_channels))
-        return wrap(b.transpose(out, (0, rank + 1, *range(1, rank + 1))))
     each_out = floordiv(out_channels, groups)
-    v = b.reshape(v, (batch, groups, channels, *v.type.shape[2:]))
-    rows = b.transpose(v, (1, 0, *[i + 1 for i in outs], 2, *[i + 1 for i in kerns]))
-    rows = b.reshape(rows, (groups, batch * spots, depth))
-    part = b.reshape(f, (groups, each_out, depth))
-    flat = b("matmul", rows, part, ta=False, tb=True)
-    out = b.reshape(flat, (groups, batch, *counts, each_out))
-    out = b.transpose(out, (1, 0, rank + 2, *range(2, rank + 2)))
+    v = b.reshape(v, (batch, groups, depth, spots))
+    f = b.reshape(f, (groups, each_out, depth))
+    f = b.broadcast(f, (batch, groups, each_out, depth), (1, 2, 3))
+    if groups == 1:
+        v, f = (b.reshape(u, (batch, *u.type.shape[2:])) for u in (v, f))
+    out = b("matmul", f, v, ta=False, tb=False)
     return wrap(b.reshape(out, (batch, out_channels, *counts)))
 
 

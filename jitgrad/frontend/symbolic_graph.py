@@ -6,7 +6,7 @@ or renames sizes does not show; constants have no owner.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from ..ir.core import Function, Op, Value, reachable
@@ -57,8 +57,8 @@ class GraphOp:
 class Apply:
     """One operation of a graph: `op`, `inputs` and `outputs`, which are variables.
 
-    >>> from .symbolic_variables import scalars
-    >>> x, y = scalars("x", "y")
+    >>> import jitgrad.tensor as T
+    >>> x, y = T.dscalars("x", "y")
     >>> node = (x + y).owner
     >>> node, node.inputs, node.op == (y + x).owner.op
     (add(x, y), [x, y], True)
@@ -106,20 +106,20 @@ class Apply:
         return f"{self.op!r}({', '.join(map(repr, self.inputs))})"
 
 
-def through(v: Value) -> Value:
-    """What is broadcast, or renamed."""
-    while v.op is not None and v.op.opdef.name in _THROUGH:
+def through(v: Value, stops: Container[int] = ()) -> Value:
+    """What is broadcast, or renamed; not behind the values with the ids `stops`."""
+    while v.op is not None and v.op.opdef.name in _THROUGH and id(v) not in stops:
         v = v.op.operands[0]
     return v
 
 
-def operands(op: Op) -> list[Value]:
+def operands(op: Op, stops: Container[int] = ()) -> list[Value]:
     """What an operation takes; a size takes the variables that it is a size of."""
     if op.opdef.name == "dim":
         found = [owners.get(symbol(s)) for s in sorted(symbols(op.attrs["expr"]))]
         sources = [o[0]() for o in found if o is not None]
         return list({id(v): v for v in sources if v is not None}.values())
-    return [through(v) for v in op.operands]
+    return [through(v, stops) for v in op.operands]
 
 
 def owner_of(v: Value) -> Apply | None:
@@ -131,7 +131,7 @@ def nodes(outputs: Iterable[Value], inputs: Iterable[Value] = ()) -> list[Apply]
     """The operations between values, operands before their users."""
     ends = list(inputs)
     stops = {id(v) for v in ends}
-    outputs = [v if id(v) in stops else through(v) for v in outputs]
+    outputs = [through(v, stops) for v in outputs]
     return [Apply(op) for op in reachable(outputs, ends) if op.opdef.name not in _HIDDEN]
 
 

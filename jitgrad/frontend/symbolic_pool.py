@@ -16,7 +16,7 @@ from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_conv import each, padded, windows
 from .symbolic_notes import Note
-from .symbolic_ops import elemwise, switch
+from .symbolic_ops import elemwise, refine, switch
 from .symbolic_shape import fitted
 
 _MODES = ("max", "sum", "average_inc_pad", "average_exc_pad")
@@ -65,10 +65,8 @@ def _pool(what: str, rank: int, input: Any, ws: Any, ignore_border: bool | None,
         pads.append((edge[i], behind))
     note = Note(what, (ref(x.value),), text=f"{what}: sizes do not fit")
     v = padded(b, v, pads, note, _neutral(kind) if mode == "max" else 0)
-    for i in range(rank):
-        v = windows(b, v, lead + 2 * i, (counts[i], size[i]), step[i], 1, note)
-    axes = tuple(range(lead + 1, lead + 2 * rank, 2))
-    out = b("max" if mode == "max" else "sum", v, axes=axes)
+    v = windows(b, v, size, counts, step, [1] * rank, note)
+    out = b("max" if mode == "max" else "sum", v, axes=tuple(range(lead, lead + rank)))
     if not mode.startswith("average"):
         return wrap(out)
     total = wrap(out)
@@ -186,19 +184,16 @@ def images2neibs(ten4: Any, neib_shape: Any, neib_step: Any = None, mode: str = 
     v = padded(b, v, [(a, a) for a in around], note)
     counts = []
     for i in range(2):
-        n = v.type.shape[2 + 2 * i]
-        count = floordiv(n - size[i], step[i]) + 1
+        count = floordiv(v.type.shape[2 + i] - size[i], step[i]) + 1
         if mode == "valid":
-            from .symbolic_ops import refine
-
             goal = list(v.type.shape)
-            goal[2 + 2 * i] = (count - 1) * step[i] + size[i]
+            goal[2 + i] = (count - 1) * step[i] + size[i]
             v = refine(b, v, tuple(goal), Note(
                 "images2neibs", (ref(x.value),),
                 text="images2neibs: the image is no whole number of patches"))  # fmt: skip
-        v = windows(b, v, 2 + 2 * i, (count, size[i]), step[i], 1, note)
         counts.append(count)
-    v = b.transpose(v, (0, 1, 2, 4, 3, 5))
+    v = windows(b, v, size, counts, step, (1, 1), note)
+    v = b.transpose(v, (0, 1, 4, 5, 2, 3))
     whole = product((*v.type.shape[:2], *counts))
     return wrap(b.reshape(v, (whole, size[0] * size[1])))
 

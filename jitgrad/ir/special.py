@@ -221,7 +221,7 @@ def lgamma(v: Array) -> Array:
     a = np.abs(v)
     out = np.array((a - 0.5) * (np.log(a) - 1) + (HALF_LOG_2PI - 0.5) + _stirling(a))
     out[a == np.inf] = np.inf
-    _where(a < LARGE, _lgamma_small, out, np.where(v < -0.5, a, v))
+    _where(a < LARGE, _lgamma_small, out, np.where(v <= -0.5, a, v))
     negative = v <= -0.5
     _where(
         negative,
@@ -251,7 +251,7 @@ def _gamma_positive(v: Array) -> Array:
 def gamma(v: Array) -> Array:
     """The gamma function; NaN at negative integers and -inf, infinite with its sign at zeros."""
     a = np.minimum(np.abs(v), 2000)  # infinite, as its inverse is zero, in any WIDE
-    out = _gamma_positive(np.where(v < -0.5, a, np.minimum(v, 2000)))
+    out = _gamma_positive(np.where(v <= -0.5, a, np.minimum(v, 2000)))
     negative = v <= -0.5
     _where(negative, lambda w, g: -PI / (w * _sin_pi(w)) / g, out, -v, np.array(out))
     out = np.where(negative & (v == np.floor(v)), np.nan, out)

@@ -8,6 +8,7 @@ work.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -22,6 +23,7 @@ _COND, _CONST = TABLE["cond"], TABLE["constant"]
 # sure to compute it or leaves it to a cond inside of it.
 Where = dict[tuple[int, int], bool]
 _ALWAYS: Where = {(-1, -1): True}  # compared by identity: outside of all branches
+_LOOKS = 100_000  # merging saves work, but is no reason to compile for long
 
 
 def remake(op: Op, operands: tuple[Value, ...], regions: tuple[Block, ...],
@@ -180,17 +182,25 @@ def _merged(block: Block) -> Block:
     """
     ops = list(block.ops)
     run = {id(op) for op, where in zip(ops, _needs(block)[0]) if where is _ALWAYS}
+    able = {id(op) for op in ops if op.opdef is _COND and id(op) in run and not has_effect(op)}
+    left = Counter([op.operands[0] for op in ops if id(op) in able])  # by predicate, from k on
+    if not any(n > 1 for n in left.values()):
+        return block
     env: dict[Value, Value] = {}
     gives: dict[int, list[Value]] = {}  # a merged cond: the values that it stands for
-    k = 0
-    while k < len(ops):
+    k, looks = 0, 0
+    while k < len(ops) and looks < _LOOKS + len(ops):
         first = ops[k]
-        if first.opdef is _COND and id(first) in run and not has_effect(first):
-            found = _partner(ops, k, run, gives)
+        if id(first) in able:
+            left[first.operands[0]] -= 1
+            found, n = _partner(ops, k, able, gives) if left[first.operands[0]] else (None, 0)
+            looks += n
             if found is not None:
                 j, late = found
                 both = _join(first, ops[j], env)
-                run.add(id(both))
+                able.add(id(both))
+                left[both.operands[0]] += 1
+                left[first.operands[0]] -= 1
                 gives[id(both)] = [v for o in (first, ops[j]) for v in gives.get(id(o), o.results)]
                 between = [o for o in ops[k + 1 : j] if id(o) not in late]
                 after = [o for o in ops[k + 1 : j] if id(o) in late]
@@ -212,22 +222,21 @@ def _last(v: Value, env: Mapping[Value, Value]) -> Value:
 
 
 def _partner(
-    ops: Sequence[Op], k: int, run: set[int], gives: Mapping[int, list[Value]]
-) -> tuple[int, set[int]] | None:
+    ops: Sequence[Op], k: int, able: set[int], gives: Mapping[int, list[Value]]
+) -> tuple[tuple[int, set[int]] | None, int]:
     """The next cond on the predicate of the one at `k` that can be run with it: where it is, and
-    what between the two needs the first one's results."""
+    what between the two needs the first one's results; and how many ops were looked at."""
     after = set(gives.get(id(ops[k]), ops[k].results))
     late: set[int] = set()
     for j in range(k + 1, len(ops)):
         op = ops[j]
         needs = not after.isdisjoint(op.operands)
-        same = op.opdef is _COND and op.operands[0] is ops[k].operands[0]
-        if same and not needs and id(op) in run and not has_effect(op):
-            return j, late
+        if id(op) in able and not needs and op.operands[0] is ops[k].operands[0]:
+            return (j, late), j - k
         if needs:
             late.add(id(op))
             after.update(gives.get(id(op), op.results))
-    return None
+    return None, len(ops) - k
 
 
 def _join(a: Op, b: Op, env: dict[Value, Value]) -> Op:

@@ -51,7 +51,7 @@ HOOKS: list[Hook] = []
 
 
 def shown(message: str, attrs: Sequence[str], value: np.ndarray) -> None:
-    """Print an attribute of an array, or what it gives when called, behind `message`; Theano's form.
+    """Print attributes of an array, or what they give when called, behind `message`; Theano's form.
 
     >>> shown("x", ["shape", "sum"], np.ones(2))
     x shape = (2,)

@@ -4,6 +4,7 @@
 from . import (  # noqa: F401
     errorfn,
     exponential,
+    gammas,
     hyperbolic,
     inverse,
     logarithm,

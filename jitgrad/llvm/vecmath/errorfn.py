@@ -135,9 +135,12 @@ Errors, relative to the whole, 2^-54.7 and 2^-26.3."""
 def erfcx_parts(a: X) -> tuple[X, X]:
     """erfcx(a) as an unevaluated sum, 0 <= a < inf."""
     d = a.dtype
-    t = (a - 4.0) / (a + 4.0)
+    t, t_low = divide(*two_sum(a, -4.0), *two_sum(a, 4.0))
     high, low = ERFCX_0[d]
     p, p_low = fast_two_sum(a.constant(high), fma(t, poly(t, ERFCX[d]), low))
+    # near 0 the polynomial is steep: its slope is about 3.5 (t + 1/2)² below t = -1/2, small above
+    bend = clamp_above(t + 0.5, 0.0)
+    p_low = fma(bend * bend * 3.49, t_low, p_low)
     return divide(p, p_low, *two_sum(a, 0.5))
 
 
