@@ -89,8 +89,11 @@ class SlowCall:
                 for k, (i, v) in enumerate(zip(self.inputs, values))]  # fmt: skip
 
     def checked(self, arrays: Sequence[np.ndarray]) -> Any:
-        self.check(arrays)
-        return self.target(*arrays)
+        try:  # what runs checks all sizes, but knows no names
+            return self.target(*arrays)
+        except ShapeError:
+            self.check(arrays)
+            raise
 
     def explain(self, values: Sequence[Any]) -> None:
         """Raise the error of sizes that do not fit, with names and shapes."""
@@ -151,10 +154,12 @@ class SlowCall:
         out = np.require(array, None, ["C", "A"])
         return out if out.ndim == array.ndim else out.reshape(array.shape)
 
-    def check(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int] | None = None) -> None:
+    def check(self, arrays: Sequence[np.ndarray], sizes: Mapping[str, int] | None = None,
+              checks: Sequence[Check] | None = None) -> None:  # fmt: skip
         """Raise where sizes contradict the inputs' types or the graph.
 
-        `sizes` are those of computed dims, as far as they are known yet.
+        `sizes` are those of computed dims, as far as they are known yet; `checks` other relations
+        than those of the main program.
         """
         env: dict[str, int] = dict(sizes or {})
         later = []
@@ -172,6 +177,6 @@ class SlowCall:
             if symbols(d) <= env.keys() and evaluate(d, env) != size:
                 raise self.bad(k, ShapeError, f"its shape is {arrays[k].shape}, but axis {axis} "
                                f"must have size {evaluate(d, env)}")  # fmt: skip
-        for c in self.checks:
+        for c in self.checks if checks is None else checks:
             if symbols(c.lhs) | symbols(c.rhs) <= env.keys() and c.fails(env):
                 raise c.error(env)

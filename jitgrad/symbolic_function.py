@@ -222,7 +222,7 @@ class _Job:
             targets.append(target.container if cell is None else cell)
             wanted.append(new)
         name = re.sub(r"\W", "_", title)
-        before = prelude(name, values, wanted, self.givens, mode.stabilize, mode.runner)
+        before = prelude(name, values, wanted, self.givens, mode.stabilize)
         carriers = before.carriers if before is not None else []
         made = cut(name, [*values, *carriers], wanted, self.givens, mode.stabilize)
         used = {id(v) for v, yes in zip(values, made.used) if yes}

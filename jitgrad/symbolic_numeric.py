@@ -70,8 +70,9 @@ class numeric_grad:
     @staticmethod
     def abs_rel_err(a: Any, b: Any) -> tuple[np.ndarray, np.ndarray]:
         """|a - b|, and that relative to |a| + |b| (but at least 1e-8)."""
-        abs_err = np.abs(np.asarray(a) - np.asarray(b))
-        return abs_err, abs_err / np.maximum(np.abs(a) + np.abs(b), 1e-8)
+        with np.errstate(invalid="ignore", over="ignore"):
+            abs_err = np.abs(np.asarray(a) - np.asarray(b))
+            return abs_err, abs_err / np.maximum(np.abs(a) + np.abs(b), 1e-8)
 
     def abs_rel_errors(self, g_pt: Sequence[Any]) -> list[tuple[np.ndarray, np.ndarray]]:
         """The errors of gradients `g_pt`, one for each of `gf`.

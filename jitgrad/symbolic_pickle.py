@@ -52,6 +52,6 @@ def thaw(version: int, name: str, text: str, before: Any, mode: Mode, inputs: An
         if index is None:
             kept = SharedVariable(variable, cell.type, container=cell)
         made.append(Input(p, own, cell, given, index, downcast, strict, kept))
-    ahead = None if before is None else Prelude.thawed(before, mode.runner)
+    ahead = None if before is None else Prelude.thawed(before)
     return assemble(name, fn, ahead, mode, made, targets, n_out, form, keys, (),
                     profiled(profile, name))  # fmt: skip

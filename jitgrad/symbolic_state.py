@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -113,7 +114,7 @@ class State:
         """The function that the user calls, with Theano's attributes."""
         inner = self.program.call
         alone = direct(self.inputs, self.targets, self.form) and inner is not None
-        if not alone or "_owner" in inner.__dict__:  # a copy: the first one is called by its users
+        if not alone or self.maker.before is not None or "_owner" in inner.__dict__:  # a copy: the first one is called by its users
             inner = self.timed(self.caller())
             call = bare(inner, self.name, self.maker.mode.native)
         elif self.profile is not None:
@@ -288,14 +289,23 @@ def assemble(name: str, fn: Function, before: Any, mode: Mode, inputs: Sequence[
     slow = SlowCall(name, inputs, checks)
     gives = form if not targets and form != "dict" else "list"
     fast: dict[str, Any] = {}
-    if mode.native and before is None:
-        alone = direct(inputs, targets, form)
-        fast = {"slow": slow if alone else slow.whole, "accept": accepted(inputs),
-                "on_shape": slow.explain}  # fmt: skip
+    if mode.native:
+        accept = accepted(inputs)
+        if before is None:
+            alone = direct(inputs, targets, form)
+            fast = {"slow": slow if alone else slow.whole, "accept": accept,
+                    "on_shape": slow.explain}  # fmt: skip
+        else:
+            names = [c.name for c in before.carriers]
+            fast = {"slow": lambda *values: slow.whole(*values[: len(inputs)]),
+                    "accept": [*accept, *[1] * len(names)],
+                    "on_shape": partial(before.explain, slow, checks, names)}  # fmt: skip
     program = mode.program(fn, name, gives, **fast)
     slow.target = program.run
     if before is not None:
-        program.call, slow.target = None, before.ahead_of(program.run, slow.check)
+        before.compiled(mode, slow, accept if mode.native else ())
+        slow.target = before.slowly(program.run, slow)
+        program.call = before.quickly(program.call, slow) if mode.native else None
     maker = Maker(program.compiled, mode, before)
     state = State(name, program, slow, inputs, targets, n_out, form, keys, maker)
     state.profile = profile

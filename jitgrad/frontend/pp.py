@@ -8,7 +8,7 @@ tensor is what the user wrote, `x[1:-1]`. What has no form of its own is `name(o
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from typing import Any
 
 import numpy as np
@@ -87,23 +87,27 @@ def _pieces(v: Value) -> list[Any]:
     if name == "constant":
         return [_constant(op)]
     if name in _THROUGH or (name == "reshape" and _same_but_ones(op)):
+        cut = ins[0].op
+        if cut is not None and cut.opdef.name == "slice" and v.type.rank < ins[0].type.rank:
+            picked = {k for k, d in enumerate(ins[0].type.shape) if d.__class__ is int and d == 1}
+            if ins[0] not in written and len(picked) == ins[0].type.rank - v.type.rank:
+                return [cut.operands[0], "[", _slices(cut, picked), "]"]
         return ins[:1]
     if name == "matmul":
         sides: list[Any] = [[w, ".T"] if op.attrs[f] else [w] for w, f in zip(ins, ("ta", "tb"))]
         return ["(", *sides[0], " \\dot ", *sides[1], ")"]
     if name in _INFIX:
-        return ["(", ins[0], f" {_INFIX[name]} ", ins[1], ")"]
+        return ["(", *_side(ins[0]), f" {_INFIX[name]} ", *_side(ins[1]), ")"]
     if name == "neg":
         return ["(-", ins[0], ")"]
     if name == "transpose" and op.attrs["perm"] == tuple(range(v.type.rank))[::-1]:
         return [ins[0], ".T"]
     if name == "dim":
-        d = op.attrs["expr"]
-        plain = d.__class__ is not Dim or repr(d) in symbols(d)
-        return [dim_text(d) if plain else f"({dim_text(d)})"]
+        return [dim_text(op.attrs["expr"])]
     if name == "slice":
         note = notes.get(v)
-        return [ins[0], "[", _slices(op, note is not None and note.op == "index"), "]"]
+        picked = range(v.type.rank) if note is not None and note.op == "index" else ()
+        return [ins[0], "[", _slices(op, picked), "]"]
     if name == "gather":
         lead = ":, " * op.attrs["axis"]
         return [ins[0], f"[{lead}", ins[1], "]"]
@@ -112,8 +116,9 @@ def _pieces(v: Value) -> list[Any]:
         return [NAMES[name], "(", ins[0], f"[{lead}", ins[1], "], ", ins[2], ")"]
     if name == "iota" and v.type.rank == 1:
         return [f"arange({dim_text(v.type.shape[0])})"]
-    if name == "cast" and ins[0].op is not None and ins[0].op.opdef.name == "dim":
-        return ins
+    size = _size(v) if name == "cast" else None
+    if size is not None:
+        return [size]
     attrs = list(attrs_of(op))
     if name in ("argmax", "argmin") and ins[0].type.rank == 1 and _is_flat(ins[0]):
         ins, attrs = list(ins[0].op.operands), []  # type: ignore[union-attr]
@@ -125,6 +130,22 @@ def _pieces(v: Value) -> list[Any]:
         words += [", ", w] if i else [w]
     words += [("" if k == 0 and not ins else ", ") + text for k, text in enumerate(attrs)]
     return [*words, ")"]
+
+
+def _side(v: Value) -> list[Any]:
+    """An operand of an infix operator: a size that is computed in parentheses."""
+    size = _size(v)
+    if size is None or size.op is None:
+        return [v]
+    d = size.op.attrs["expr"]
+    return [size] if d.__class__ is not Dim or repr(d) in symbols(d) else ["(", size, ")"]
+
+
+def _size(v: Value) -> Value | None:
+    """The size that a value is, in whatever dtype."""
+    while v.op is not None and (v.op.opdef.name in _THROUGH or v.op.opdef.name == "cast"):
+        v = v.op.operands[0]
+    return v if v.op is not None and v.op.opdef.name == "dim" else None
 
 
 def _is_flat(v: Value) -> bool:
@@ -200,20 +221,21 @@ def _same_but_ones(op: Op) -> bool:
     return kept(op.results[0].type.shape) == kept(op.operands[0].type.shape)
 
 
-def _slices(op: Op, picks: bool) -> str:
-    """What stands in the brackets; `picks` where single elements are cut out for ints."""
+def _slices(op: Op, picked: Container[int]) -> str:
+    """What stands in the brackets; `picked` are the axes of which single elements are cut out."""
     parts = []
-    for lo, hi, step, n in zip(op.attrs["starts"], op.attrs["stops"], op.attrs["steps"],
-                               op.operands[0].type.shape):  # fmt: skip
+    a = op.attrs
+    shape = op.operands[0].type.shape
+    for k, (lo, hi, step, n) in enumerate(zip(a["starts"], a["stops"], a["steps"], shape)):
         low = "" if lo.__class__ is int and lo == 0 else _bound(lo, n)
         high = "" if hi is n else _bound(hi, n, lo)
-        if picks:
+        if k in picked:
             back = n - lo
             pick = str(-back) if back.__class__ is int and n.__class__ is Dim else dim_text(lo)
             parts.append(pick if low or high else ":")
             continue
         parts.append(f"{low}:{high}" + (f":{step}" if step != 1 else ""))
-    while picks and parts[-1] == ":":
+    while len(parts) > 1 and parts[-1] == ":":
         parts.pop()
     return ", ".join(parts)
 
@@ -221,6 +243,9 @@ def _slices(op: Op, picks: bool) -> str:
 def _bound(d: Any, n: Any, lo: Any = 0) -> str:
     """A bound of a slice of an axis of size `n`: as the user wrote it, where it was clipped."""
     if d.__class__ is Dim and n.__class__ is Dim:
+        back = n - d
+        if back.__class__ is int and back > 0:  # type: ignore[operator]
+            return f"-{back}"
         base = sum(c for mono, c in n.terms if not mono)
         for mono, _ in d.terms:
             for k in mono[0][1:] if len(mono) == 1 and mono[0].__class__ is tuple else ():

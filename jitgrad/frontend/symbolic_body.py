@@ -138,7 +138,8 @@ def conform(v: Value, state: Value, what: str, loc: Loc | None) -> Value:
     if have.dtype is not want.dtype:
         text = (f"has dtype {want.dtype.np.name}, while the result of the inner function has dtype "
                 f"{have.dtype.np.name}")  # fmt: skip
-        hint = f"; convert one of them by .astype({want.dtype.np.name!r})"
+        hint = (f"; give a state of {have.dtype.np.name}, or convert the result by "
+                f".astype({want.dtype.np.name!r})")  # fmt: skip
     elif have.rank != want.rank:
         text = (f"has {want.rank} dimension(s), while the result of the inner function has "
                 f"{have.rank}")  # fmt: skip
@@ -149,8 +150,8 @@ def conform(v: Value, state: Value, what: str, loc: Loc | None) -> Value:
             if c == 1:
                 raise StateError(at(
                     f"scan: {what} is broadcastable along axis {k}, of size 1 there, while the "
-                    "result of the inner function is not; give it the size that it is to have, or "
-                    f"use T.unbroadcast(…, {k})", loc))  # fmt: skip
+                    "result of the inner function is not; give it the size that it is to have, as "
+                    "T.zeros_like of something of that size", loc))  # fmt: skip
             if a.__class__ is int:
                 raise StateError(at(f"scan: {what} has size {c} along axis {k}, while the result "
                                     f"of the inner function has {a}", loc))  # fmt: skip

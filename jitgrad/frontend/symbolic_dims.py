@@ -14,7 +14,7 @@ import numpy as np
 from ..errors import Loc, ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Op, Value
-from ..ir.dims import Dim, DimLike, maximum, minimum, symbol, symbols
+from ..ir.dims import Dim, DimLike, maximum, minimum, nonnegative, symbol, symbols
 from ..ir.types import BOOL, I64, TensorType, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable
@@ -91,7 +91,13 @@ def _clipped(k: Any, n: DimLike) -> DimLike:
     if d.__class__ is int:
         return minimum(d, n) if d >= 0 else maximum(n + d, 0)  # type: ignore[operator]
     if d is not None:
-        return maximum(minimum(d, n), 0)
+        inside = maximum(minimum(d, n), 0)
+        short = n - d
+        if nonnegative(d) or (isinstance(short, int) and short in (1, 2)):
+            return inside
+        # what turns out to be below 0 counts from the end (n - 1 and n - 2 come to 0 either way)
+        below = -1 * minimum(maximum(d, -1), 0)
+        return inside + below * maximum(d + n, 0)
     # a value: its sign is known at the call only
     b = Builder(here())
     v = as_tensor_variable(k).value

@@ -78,14 +78,17 @@ def _many(one: Callable[..., TensorVariable]) -> Callable[..., Any]:
         if len(names) == 1 and as_dim(names[0]).__class__ is int:
             names = (None,) * int(names[0])
             return [one(None, **options) for _ in names]
-        if len(names) == 1 and isinstance(names[0], str):
-            names = tuple(names[0].replace(",", " ").split())
+        if len(names) == 1 and isinstance(names[0], str):  # "a b", or "ab" as Theano has it
+            words = names[0].replace(",", " ").split()
+            names = tuple(words if len(words) > 1 else names[0].strip())
         elif len(names) == 1 and isinstance(names[0], (list, tuple)):
             names = tuple(names[0])
         made = [one(n, **options) for n in names]
         return made[0] if len(made) == 1 else made
 
-    make.__doc__ = "Variables by names (`('x', 'y')` or `'x y'`), or a number of unnamed ones."
+    make.__doc__ = (
+        "Variables by names (`('x', 'y')`, `'x y'` or `'xy'`), or a number of unnamed ones."
+    )
     return make
 
 

@@ -42,7 +42,7 @@ _ZETA_1 = (
     "2.910385044497099686929e-11",
 )
 """zeta(k) - 1 for k = 2, 3 …"""
-_BERNOULLI = ((1, 6), (-1, 30), (1, 42), (-1, 30), (5, 66), (-691, 2730), (7, 6), (-3617, 510),
+BERNOULLI = ((1, 6), (-1, 30), (1, 42), (-1, 30), (5, 66), (-691, 2730), (7, 6), (-3617, 510),
               (43867, 798), (-174611, 330), (854513, 138), (-236364091, 2730))  # fmt: skip
 """B(2), B(4) …"""
 _ROOT = (1.4616321449683622, WIDE("9.549995429965697715184e-17"))
@@ -191,7 +191,7 @@ def _sin_pi(v: Array) -> Array:
 def _stirling(v: Array) -> Array:
     """log gamma(v) - (v - 1/2) log v + v - log(2 pi)/2 for v >= 14 (6.1.40)."""
     z = 1 / (v * v)
-    terms = [WIDE(p) / q / (2 * k * (2 * k - 1)) for k, (p, q) in enumerate(_BERNOULLI, 1)]
+    terms = [WIDE(p) / q / (2 * k * (2 * k - 1)) for k, (p, q) in enumerate(BERNOULLI, 1)]
     return _poly(z, terms) / v
 
 
@@ -263,7 +263,7 @@ def digamma(v: Array) -> Array:
     a = np.abs(v)
     out = np.log(a) - 0.5 / a
     z = 1 / (a * a)
-    out = out - z * _poly(z, [WIDE(p) / q / (2 * k) for k, (p, q) in enumerate(_BERNOULLI, 1)])
+    out = out - z * _poly(z, [WIDE(p) / q / (2 * k) for k, (p, q) in enumerate(BERNOULLI, 1)])
     _where(a < LARGE, _digamma_small, out, a)
     _where(v < 0, lambda w, g: g + 1 / w + PI * _cot_pi(w), out, a, np.array(out))
     out = np.where((v < 0) & (v == np.floor(v)), np.nan, out)
@@ -329,7 +329,7 @@ def polygamma(v: Array, *, n: int) -> Array:
     # the sum of Euler and Maclaurin (6.4.11), by n!
     z = 1 / (y * y)
     terms = [WIDE(p) / q * math.comb(2 * k + n - 1, n) / (2 * k) for k, (p, q)
-             in enumerate(_BERNOULLI, 1)]  # fmt: skip
+             in enumerate(BERNOULLI, 1)]  # fmt: skip
     inverse = 1 / y
     tail = WIDE(1) / n + inverse / 2 + z * _poly(z, terms)
     factorial = WIDE(str(math.factorial(n)))

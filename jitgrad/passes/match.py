@@ -237,7 +237,7 @@ def _matcher(pattern: Term) -> Matcher:
             if op is None or op.opdef is not row or op.attrs:
                 return False
             operands = op.operands
-            for k, m in inner:
+            for k, m in inner:  # noqa: SIM110  (a generator an op costs more)
                 if not m(operands[k], env):
                     return False
             return True

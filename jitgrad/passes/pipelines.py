@@ -8,11 +8,12 @@ from typing import NamedTuple
 from .base import PassManager, parse_pipeline
 
 # What every program goes through before code is made, whichever back end runs it.
-TENSOR = "inline,last,sink,hoist,merge-scans,resolve-dims,stabilize{canonical=true},simplify,dce"
+TENSOR = ("inline,last,sink,hoist,merge-scans,resolve-dims,stabilize{canonical=true},simplify,"
+          "merge-conds,dce")  # fmt: skip
 # What the machine-code back end adds.
 LOWER = "expand,simplify,dce,fuse"
 # What a graph may go through before it is differentiated: nothing that derivatives would notice.
-PRIMAL = "stabilize"
+PRIMAL = "last,sink,hoist,stabilize"
 
 PIPELINES: dict[str, str] = {"tensor": TENSOR, "lower": LOWER, "primal": PRIMAL}
 
@@ -33,6 +34,8 @@ ORDERS = (
     Order("sink", "merge-scans", "as for last"),
     Order("sink", "hoist", "what only a branch of a step needs is not computed ahead of the loop"),
     Order("hoist", "merge-scans", "as for last"),
+    Order("sink", "merge-conds", "a cond that only a branch needs must not be merged with others"),
+    Order("stabilize", "merge-conds", "a seed does not depend any more on what it is filled into"),
     Order("inline", "resolve-dims", "a callee's dims are its caller's, and requires may be inside"),
     Order("inline", "stabilize", "patterns do not look into callees"),
     Order("merge-scans", "simplify", "twin loops are recognised by their shared bodies, which "

@@ -1,15 +1,12 @@
 """Sinking: what only one branch of a `cond` needs is computed inside of that branch.
 
 Front ends hand both branches' values to a `cond`; this makes it lazy. It comes before derivatives,
-so that the gradient of a branch that is not taken is not computed either. Two conds on one
-predicate, neither of which needs the other, become one: a value and its gradient share the branch's
-work.
+so that the gradient of a branch that is not taken is not computed either.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -23,7 +20,6 @@ _COND, _CONST = TABLE["cond"], TABLE["constant"]
 # sure to compute it or leaves it to a cond inside of it.
 Where = dict[tuple[int, int], bool]
 _ALWAYS: Where = {(-1, -1): True}  # compared by identity: outside of all branches
-_LOOKS = 100_000  # merging saves work, but is no reason to compile for long
 
 
 def remake(op: Op, operands: tuple[Value, ...], regions: tuple[Block, ...],
@@ -50,7 +46,6 @@ def sink_block(block: Block) -> Block:
     """The block with everything where it is needed, in regions too; itself if nothing moves."""
     if not has_cond(block):
         return block
-    block = _merged(block)
     places = _needs(block)[0]
     env: dict[Value, Value] = {}
     out: list[Op] = []
@@ -162,110 +157,20 @@ def _filled(op: Op, moved: Sequence[Sequence[Op]], env: dict[Value, Value]) -> O
         for p, v in given.items():
             at = env.get(v, v)
             mine[p] = mine.get(at, p)  # p itself: nothing reads it
-        body += _copies(region.ops, mine)
+        body += copies(region.ops, mine)
         results = [mine.get(v, v) for v in region.results]
         regions.append(sink_block(Block(params, body, results)))
     return remake(op, (predicate, *operands), tuple(regions), env)
 
 
-def _copies(ops: Sequence[Op], env: dict[Value, Value]) -> list[Op]:
+def copies(ops: Sequence[Op], env: dict[Value, Value]) -> list[Op]:
     return [remake(o, tuple([env.get(v, v) for v in o.operands]), o.regions, env) for o in ops]
-
-
-# -- one cond for several -------------------------------------------------------------------------
-
-
-def _merged(block: Block) -> Block:
-    """The block with the conds on one predicate that do not depend on each other made one.
-
-    Those only that are run whenever the block is: others may belong to different branches.
-    """
-    ops = list(block.ops)
-    run = {id(op) for op, where in zip(ops, _needs(block)[0]) if where is _ALWAYS}
-    able = {id(op) for op in ops if op.opdef is _COND and id(op) in run and not has_effect(op)}
-    left = Counter([op.operands[0] for op in ops if id(op) in able])  # by predicate, from k on
-    if not any(n > 1 for n in left.values()):
-        return block
-    env: dict[Value, Value] = {}
-    gives: dict[int, list[Value]] = {}  # a merged cond: the values that it stands for
-    k, looks = 0, 0
-    while k < len(ops) and looks < _LOOKS + len(ops):
-        first = ops[k]
-        if id(first) in able:
-            left[first.operands[0]] -= 1
-            found, n = _partner(ops, k, able, gives) if left[first.operands[0]] else (None, 0)
-            looks += n
-            if found is not None:
-                j, late = found
-                both = _join(first, ops[j], env)
-                able.add(id(both))
-                left[both.operands[0]] += 1
-                left[first.operands[0]] -= 1
-                gives[id(both)] = [v for o in (first, ops[j]) for v in gives.get(id(o), o.results)]
-                between = [o for o in ops[k + 1 : j] if id(o) not in late]
-                after = [o for o in ops[k + 1 : j] if id(o) in late]
-                ops[k : j + 1] = [*between, both, *after]
-                continue
-        k += 1
-    if not env:
-        return block
-    out: list[Op] = []
-    for op in ops:
-        out.append(remake(op, tuple([_last(v, env) for v in op.operands]), op.regions, env))
-    return Block(block.params, out, [_last(v, env) for v in block.results])
-
-
-def _last(v: Value, env: Mapping[Value, Value]) -> Value:
-    while v in env:
-        v = env[v]
-    return v
-
-
-def _partner(
-    ops: Sequence[Op], k: int, able: set[int], gives: Mapping[int, list[Value]]
-) -> tuple[tuple[int, set[int]] | None, int]:
-    """The next cond on the predicate of the one at `k` that can be run with it: where it is, and
-    what between the two needs the first one's results; and how many ops were looked at."""
-    after = set(gives.get(id(ops[k]), ops[k].results))
-    late: set[int] = set()
-    for j in range(k + 1, len(ops)):
-        op = ops[j]
-        needs = not after.isdisjoint(op.operands)
-        if id(op) in able and not needs and op.operands[0] is ops[k].operands[0]:
-            return (j, late), j - k
-        if needs:
-            late.add(id(op))
-            after.update(gives.get(id(op), op.results))
-    return None, len(ops) - k
-
-
-def _join(a: Op, b: Op, env: dict[Value, Value]) -> Op:
-    """One cond for two on the same predicate."""
-    operands = list(dict.fromkeys((*a.operands[1:], *b.operands[1:])))
-    regions = []
-    for one, two in zip(a.regions, b.regions):
-        params = [Value(v.type, name=v.name) for v in operands]
-        by = dict(zip(operands, params))
-        ops: list[Op] = []
-        results: list[Value] = []
-        for r, op in ((one, a), (two, b)):
-            mine = {p: by[v] for p, v in zip(r.params, op.operands[1:])}
-            seen = {id(o) for o in ops}
-            ops += [o for o in _copies(r.ops, mine) if id(o) not in seen]
-            results += [mine.get(v, v) for v in r.results]
-        regions.append(Block(params, ops, results))
-    types = tuple([r.type for r in (*a.results, *b.results)])
-    new = Op(_COND, (a.operands[0], *operands), a.attrs, types, tuple(regions), a.loc, a.made_by)
-    for old, v in zip((*a.results, *b.results), new.results):
-        v.name = old.name
-        env[old] = v
-    return new
 
 
 @register
 @dataclass(frozen=True)
 class Sink(Pass):
-    """Move what only one branch needs into it; merge conds on one predicate."""
+    """Move what only one branch needs into it."""
 
     name: ClassVar[str] = "sink"
 

@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from ..ir.core import Block, Function, Op, Value
 from .base import Pass, register
-from .dce import dce_block
 from .hoist import hoist_block
 from .last import last_block
 from .rewrite import Rewriter, rewrite_graph
@@ -55,5 +54,4 @@ def _structured(ops: Sequence[Op], results: Sequence[Value]) -> tuple[Sequence[O
     block = Block((), ops, results)
     for make in (last_block, sink_block, hoist_block):
         block = make(block)
-    live = dce_block(block)
-    return live.ops, list(live.results)
+    return block.ops, list(block.results)

@@ -13,10 +13,10 @@ FLOATS: dict[str, type[np.floating[Any]]] = {"f32": np.float32, "f64": np.float6
 """jitgrad float dtype -> NumPy's."""
 
 
-def ulp_error(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
+def ulp_error(got: np.ndarray, exact: np.ndarray, least: np.ndarray | float = 0.0) -> np.ndarray:
     """|got - exact| in units in the last place of `got`'s dtype at `exact`, elementwise.
 
-    `got` is f32 or f64, `exact` the same shape in a wider dtype. A NaN on one side only and an
+    The units are those at `least` where `exact` is smaller. `got` is f32 or f64, `exact` the same shape in a wider dtype. A NaN on one side only and an
     infinity that should have been a number, or the other way round, count as infinite error.
 
     >>> one = np.array([1.0, np.nan])
@@ -29,8 +29,9 @@ def ulp_error(got: np.ndarray, exact: np.ndarray) -> np.ndarray:
         rounded = exact.astype(dtype)
         finite = np.isfinite(rounded)
         lowest = info.minexp - info.nmant
-        exponent = np.frexp(np.where(finite, np.abs(exact), 1))[1] - 1 - info.nmant
-        exponent = np.where(exact == 0, lowest, np.maximum(exponent, lowest))
+        size = np.maximum(np.abs(exact), least)
+        exponent = np.frexp(np.where(finite, size, 1))[1] - 1 - info.nmant
+        exponent = np.where(size == 0, lowest, np.maximum(exponent, lowest))
         ulp = np.ldexp(np.ones((), exact.dtype), exponent)
         error = np.abs(got.astype(exact.dtype) - exact) / ulp
         same = (got == rounded) | (np.isnan(got) & np.isnan(rounded))

@@ -33,6 +33,17 @@ def _log(v: Any) -> Any:
     return mpmath.log(v)
 
 
+def _erf(v: Any) -> Any:
+    return mpmath.erf(v) if abs(v) < 100 else mpmath.sign(v)
+
+
+def _gamma(v: Any) -> Any:
+    if abs(v) > 1000:
+        raise NotExact
+    with mpmath.workprec(400):  # near its poles and at 1 and 2 there are digits enough
+        return mpmath.gamma(v)
+
+
 _OPS: dict[str, Any] = {
     "add": lambda a, c: a + c,
     "sub": lambda a, c: a - c,
@@ -63,14 +74,14 @@ _OPS: dict[str, Any] = {
     "asin": lambda v: mpmath.asin(v) if abs(v) <= 1 else _fail(),
     "acos": lambda v: mpmath.acos(v) if abs(v) <= 1 else _fail(),
     "atan": mpmath.atan,
-    "erf": mpmath.erf,
+    "erf": _erf,
     "erfc": mpmath.erfc,
     "erfcx": lambda v: mpmath.exp(v * v) * mpmath.erfc(v),
     "logerfc": lambda v: _log(mpmath.erfc(v)),
     "erfinv": lambda v: mpmath.erfinv(v) if abs(v) < 1 else _fail(),
-    "erfcinv": lambda v: mpmath.erfinv(1 - v) if 0 < v < 2 else _fail(),
-    "gamma": mpmath.gamma,
-    "gammaln": lambda v: _log(abs(mpmath.gamma(v))),
+    "erfcinv": lambda v: mpmath.erfinv(1 - v) if 1e-3 < v < 2 - 1e-3 else _fail(),
+    "gamma": _gamma,
+    "gammaln": lambda v: _log(abs(_gamma(v))),
     "softplus": lambda v: mpmath.log(1 + mpmath.exp(v)),
     "logaddexp": lambda a, c: mpmath.log(mpmath.exp(a) + mpmath.exp(c)),
     "tanh": lambda v: 1 - 2 / (1 + mpmath.exp(2 * v)),
@@ -83,9 +94,22 @@ def _fail() -> Any:
     raise NotExact
 
 
+_INVERSE = {"erfinv": "erf", "erfcinv": "erfc"}  # on all real numbers
+
+
 def _evaluate(term: Term, point: Mapping[str, Any]) -> Any:
     if term.op is None:
         return point[term.name] if term.name else mpmath.mpf(term.value)
+    inner = term.args[0]
+    if inner.op is not None and inner.op == _INVERSE.get(term.op):  # no digit is lost on the way
+        return _evaluate(inner.args[0], point)
+    if term.op == "erfc" and inner.op == "erfcinv":
+        v = _evaluate(inner.args[0], point)
+        return v if 0 < v < 2 else _fail()
+    if term.op == "log1p" and inner.op == "neg" and inner.args[0].op == "erf":
+        return _log(mpmath.erfc(_evaluate(inner.args[0].args[0], point)))
+    if term.op == "log1p" and inner.op == "erf":
+        return _log(mpmath.erfc(-_evaluate(inner.args[0], point)))
     try:
         return _OPS[term.op](*[_evaluate(a, point) for a in term.args])
     except (ZeroDivisionError, OverflowError, ValueError):

@@ -20,6 +20,7 @@ from ..ir.ops import OpDef
 from ..ir.ops.base import Case
 from ..ir.types import BOOL, F64, I64, TensorType, dtype_of, tensor
 from ..transforms import jvp, pullback, vjp
+from .traits import attributes
 
 Arrays = list[np.ndarray]
 
@@ -137,17 +138,17 @@ def _elementwise(row: OpDef) -> Iterator[tuple[list[TensorType], dict[str, Any]]
     elif row.name == "wrap_index":
         yield [tensor(I64, shape)], {"size": 3}
     elif _takes(row, tensor(F64, shape)):
-        yield [tensor(F64, shape)] * arity, {}
-        yield [tensor(F64, ())] * arity, {}
+        yield [tensor(F64, shape)] * arity, attributes(row)
+        yield [tensor(F64, ())] * arity, attributes(row)
     else:
         for t in (tensor(BOOL, shape), tensor(I64, shape)):
             if _takes(row, t):
-                yield [t] * arity, {}
+                yield [t] * arity, attributes(row)
 
 
 def _takes(row: OpDef, t: TensorType) -> bool:
     try:
-        row.types(row.name, [t] * (row.arity or 0), {}, ())
+        row.types(row.name, [t] * (row.arity or 0), attributes(row), ())
     except JitgradError:
         return False
     return True

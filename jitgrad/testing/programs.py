@@ -25,7 +25,7 @@ from ..ir.interp import run
 from ..ir.ops import TABLE, OpDef
 from ..ir.types import BOOL, I64, DType, TensorType, tensor
 from .arguments import RANGE, arguments
-from .traits import EXACT, JUMPS, NOT_SMOOTH, WILD
+from .traits import EXACT, JUMPS, NOT_SMOOTH, WILD, attributes
 
 n, m = symbol("n"), symbol("m")
 SHAPES: tuple[tuple[DimLike, ...], ...] = (
@@ -310,7 +310,7 @@ def _image(row: OpDef, inner: tuple[tuple[float, float], ...]) -> tuple[float, f
     axes = [np.linspace(lo, hi, 41 if len(inner) < 3 else 9) for lo, hi in inner]
     assert row.ref is not None
     with np.errstate(all="ignore"):
-        out = np.asarray(row.ref(*np.meshgrid(*axes)), np.float64)
+        out = np.asarray(row.ref(*np.meshgrid(*axes), **attributes(row)), np.float64)
     out = out[np.isfinite(out)]
     if not out.size:
         return RANGE
@@ -344,7 +344,7 @@ def _elementwise(row: OpDef) -> Callable[[Pool], None]:
         else:
             lo, hi = _interval(first.type.dtype)
         exact = all(i.exact for i in items) and (row.name in EXACT or jumps or not _float(first))
-        out = p.b(row.name, *[i.value for i in items])
+        out = p.b(row.name, *[i.value for i in items], **attributes(row))
         if out.type.dtype is BOOL:
             lo, hi = 0.0, 1.0
         p.add(out, lo, hi, exact)
@@ -355,7 +355,7 @@ def _elementwise(row: OpDef) -> Callable[[Pool], None]:
 @cache
 def _takes(row: OpDef, type_: TensorType) -> bool:
     try:
-        row.types(row.name, [type_] * row.arity, {}, ())  # type: ignore[operator]
+        row.types(row.name, [type_] * row.arity, attributes(row), ())  # type: ignore[operator]
     except JitgradError:
         return False
     return True

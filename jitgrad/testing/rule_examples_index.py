@@ -146,8 +146,8 @@ example(
 example(
     "gather-single",
     ("f64[2, 1, 3]", "i64[4]"),
+    lambda b, x, y: b("gather", x, b("sub", y, y), axis=1),
     lambda b, x, y: b("gather", x, b("wrap_index", b("sub", y, y), size=1), axis=1),
-    lambda b, x, y: b("gather", x, y, axis=2),
 )
 example(
     "gather-gather",

@@ -24,7 +24,9 @@ from .rulecheck import dtypes_of, pairs, variables
 
 # Left sides on which a relaxed rule keeps its result on ordinary arguments, too.
 _x, _y = (app("abs", var(n)) for n in "xy")
-TAME: dict[str, Term] = {"exp-log": exp(log(_x)), "sqrt-mul-sqrt": sqrt(_x) * sqrt(_y)}
+TAME: dict[str, Term] = {"exp-log": exp(log(_x)), "sqrt-mul-sqrt": sqrt(_x) * sqrt(_y),
+                         "log-gamma": log(app("gamma", _x)),
+                         "log-abs-gamma": log(app("abs", app("gamma", _x)))}  # fmt: skip
 
 
 def counterexample(rule: TermRule, dtype: DType) -> Function | None:

@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from ..ir.ops import OpDef
+
+_ATTRIBUTES = {"n": 2}
+
+
+def attributes(row: OpDef) -> dict[str, Any]:
+    """Attributes for an example of an elementwise row; not for casts and indices."""
+    return {name: _ATTRIBUTES[name] for name in row.attrs}
+
+
 # what has a kink or a jump, and what hides a derivative
 NOT_SMOOTH = frozenset({
     "abs", "maximum", "minimum", "max", "min", "floor", "sign", "stop_gradient", "fmax", "fmin",

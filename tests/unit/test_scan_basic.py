@@ -293,6 +293,6 @@ def test_sizes_that_change_from_step_to_step_are_refused() -> None:
 def test_givens_reach_into_a_step() -> None:
     x, z, w, v = T.dvector("x"), T.dmatrix("z"), T.dscalar("w"), T.dscalar("v")
     row = x.reshape((1, x.shape[0]))  # costs nothing: made again in the step
-    out, _ = scan(lambda p: (p + row.sum() * w), outputs_info=T.constant(0.0), n_steps=2)
+    out, _ = scan(lambda p: p + row.sum() * w, outputs_info=T.constant(0.0), n_steps=2)
     f = function([x, z, v], out, givens={row: z[:1], w: v + 1}, on_unused_input="ignore")
     assert list(f(np.ones(3), 5 * np.ones((1, 3)), 1.0)) == [30, 60]

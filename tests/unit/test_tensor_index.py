@@ -138,6 +138,21 @@ def test_indices_that_are_computed(mode):
                     np.testing.assert_array_equal(got, w, err_msg=f"{lo}:{hi} of {n}")
 
 
+def test_bounds_made_of_sizes():
+    """What is below 0 counts from the end, whether a number or a size less a number."""
+    x, y = T.dvector("x"), T.dvector("y")
+    n, m = x.shape[0], y.shape[0]
+    f = function([x, y], [x[: n - 1], x[n - 5 :], x[: m - 3], x[m - n :], x[n - 4 : n - 1],
+                          x[m - 2 :: -1], x[n // 2 :], x[-m:], x[: 2 * m]])  # fmt: skip
+    for n in range(8):
+        for m in range(6):
+            a = np.arange(1.0, n + 1)
+            want = [a[: n - 1], a[n - 5 :], a[: m - 3], a[m - n :], a[n - 4 : n - 1],
+                    a[m - 2 :: -1], a[n // 2 :], a[-m:], a[: 2 * m]]  # fmt: skip
+            for i, (got, w) in enumerate(zip(f(a, np.ones(m)), want)):
+                np.testing.assert_array_equal(got, w, err_msg=f"{i}: {n}, {m}")
+
+
 @both
 def test_a_scalar_index(mode):
     m, i = T.dmatrix("m"), T.iscalar("i")

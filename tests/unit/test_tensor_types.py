@@ -79,6 +79,7 @@ def test_tensors_of_many_dims(n):
 def test_constructors():
     assert [v.name for v in T.dscalars("a", "b")] == ["a", "b"]
     assert [v.name for v in T.dscalars("a b")] == [v.name for v in T.dscalars(["a", "b"])]
+    assert [v.name for v in T.scalars("abcd")] == list("abcd") and T.dscalars("x").name == "x"
     assert len(T.imatrices(3)) == 3 and T.imatrices(3)[0].name is None
     assert [v.dtype for v in T.matrices("a", "b", dtype="int8")] == ["int8"] * 2
     assert T.dscalar.dtype == "float64" and T.dscalar() != T.dscalar()

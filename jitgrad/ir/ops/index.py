@@ -123,7 +123,8 @@ define("take_along", "index", 2, _along_types,
        "x taken at the indices y along an axis, each line of y in the same line of x",
        attrs={"axis": "int"}, linear=(0,), transpose=_along_transpose, batch=along_batch,
        emit="index", cases=(Case(("f64[4, 3]", "i64[2, 3]"), {"axis": 0}),
-                            Case(("f64[2, 3]", "i64[2, 5]"), {"axis": 1})), edges=_RANGE)  # fmt: skip
+                            Case(("f64[2, 3]", "i64[2, 5]"), {"axis": 1})),
+       edges=_RANGE)  # fmt: skip
 
 # -- scatter --------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 # these fill FUNCTIONS
 from . import (  # noqa: F401
+    digammas,
     errorfn,
     exponential,
     gammas,
@@ -13,7 +14,15 @@ from . import (  # noqa: F401
     special,
     trigonometry,
 )
-from .bounds import LIBM_BOUND, ULP_BOUNDS
-from .library import FUNCTIONS, LANES, MathLibrary
+from .bounds import BELOW_ZERO, LIBM_BOUND, ULP_BOUNDS
+from .library import FUNCTIONS, LANES, MathLibrary, function
 
-__all__ = ["FUNCTIONS", "LANES", "LIBM_BOUND", "ULP_BOUNDS", "MathLibrary"]
+__all__ = [
+    "BELOW_ZERO",
+    "FUNCTIONS",
+    "LANES",
+    "LIBM_BOUND",
+    "ULP_BOUNDS",
+    "MathLibrary",
+    "function",
+]

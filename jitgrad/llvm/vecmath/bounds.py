@@ -35,6 +35,8 @@ ULP_BOUNDS: dict[str, tuple[float, float]] = {
     "erfcinv": (1.65, 1.65),
     "gammaln": (1.0, 1.0),
     "gamma": (1.0, 1.0),
+    "digamma": (1.0, 1.0),
+    "polygamma": (2.0, 1.0),
 }
 """Function -> bound in ULP for (f64, f32): the worst of some millions of arguments, and a little.
 
@@ -44,3 +46,7 @@ Holds with FMA, over the whole range of the dtype, denormals included; angles be
 
 LIBM_BOUND = 3.0
 """Bound in ULP without FMA, where it is the C library's."""
+
+BELOW_ZERO = {"gammaln": 1.0, "digamma": 1.0, "polygamma": 1.0}
+"""Of negative arguments the bound is in ULP of the result or of this number (times n! for polygamma
+of order n), whichever is larger: next to their zeros there the digits are absolute."""

@@ -9,6 +9,7 @@ branch. Fits made as in :mod:`.exponential`.
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 from ...ir.special import BERNOULLI, cotangent_derivative
 from .exponential import divide
@@ -50,22 +51,48 @@ MIDDLE = {
 }
 """digamma(x) / (x - root) at 3/2."""
 NEAR = {
-@@
+    "f64": (
+        -0.42362742128146047, 0.24054248424078722, -0.14840492305392383, 0.0949887244528437,
+        -0.06192213327114166, 0.040760833943983533, -0.026975796865506784, 0.017907248212759262,
+        -0.011908214666116926, 0.007927023799784489, -0.005280025397139582, 0.003518082829643612,
+        -0.0023445760039131802, 0.0015635494056345975, -0.001042742340437422,
+        0.0006900535046403189, -0.0004579090941668046, 0.00032658071822150075,
+        -0.0002234141130903045, 9.209071746936115e-05, -5.257022667360038e-05,
+        0.00012206466034339917, -8.734369849281294e-05,
+    ),
+    "f32": (
+        -0.42362740635871887, 0.24054260551929474, -0.14840589463710785, 0.09498193860054016,
+        -0.06190061196684837, 0.04088328778743744, -0.02719767577946186, 0.016956288367509842,
+        -0.010752175934612751, 0.011163529939949512, -0.008157424628734589,
+    ),
 }  # fmt: skip
 """The same less that by u = x - 3/2, over u, |u| <= 1/2; error 2^-59.6 and 2^-29.3 (f32)."""
 SERIES = 3.0
 FAR = {
-@@
+    "f64": (
+        0.04166666666665081, -0.007291666659293291, 0.0038442447790567637, -0.004134003745974888,
+        0.007554985215170056, -0.020867367793555667, 0.07781374323904446, -0.33732949705022325,
+        1.4334046737762227, -5.130032925224555, 13.562693451949016, -22.745074684699457,
+        17.85416975527609,
+    ),
+    "f32": (
+        0.0416666641831398, -0.007291391026228666, 0.0038332908879965544, -0.003919251728802919,
+        0.005185914691537619, -0.0047599212266504765,
+    ),
 }  # fmt: skip
 """(digamma(y + 1/2) - log(y)) y² in powers of 1/y², y >= 5/2; error 2^-58 and 2^-38 (f32)."""
 
 
+PI_LONG = Fraction("3.14159265358979323846264338327950288419716939937510")
+
+
 def _cot_pi(r: X) -> tuple[X, X]:
-    """pi cot(pi r) as an unevaluated sum, |r| <= 1/2."""
-    d = r.dtype
+    """cot(pi r) as an unevaluated sum, |r| <= 1/2."""
     a = fabs(r)
-    c, c_low = product(*sin_pi(0.5 - a), *(a.constant(v) for v in PI[d]))
-    q, q_low = divide(c, c_low, *sin_pi(a))
+    rest, rest_low = two_sum(-a, 0.5)
+    s, s_low = sin_pi(a)
+    c, c_low = sin_pi(rest)
+    q, q_low = divide(c, fma(rest_low * PI[r.dtype][0], s, c_low), s, s_low)
     return copysign(q, r), select(r < 0.0, -q_low, q_low)
 
 
@@ -102,7 +129,7 @@ def digamma(x: X) -> X:
     def reflected() -> X:
         # digamma(a) + 1/a + pi cot(pi a), and the first two are digamma(a + 1)
         _, r = from_integer(a)
-        q, q_low = _cot_pi(r)
+        q, q_low = product(*_cot_pi(r), *(a.constant(v) for v in PI[d]))
         add = select(below, zero, 1.0 / a)
         h, h_low = select(below, near, total), select(below, near_low, total_low)
         first, rest_1 = two_sum(q, h)
@@ -114,13 +141,26 @@ def digamma(x: X) -> X:
 
 
 def _power(a: X, a_low: X, n: int) -> tuple[X, X]:
-    """(a + a_low)^n as an unevaluated sum, whose second part may be NaN; n >= 1."""
+    """(a + a_low)^n as an unevaluated sum; n >= 1."""
     p, p_low = a, a_low
     for bit in bin(n)[3:]:
-        p, p_low = product(p, p_low, p, p_low)
+        p, p_low = _product(p, p_low, p, p_low)
         if bit == "1":
-            p, p_low = product(p, p_low, a, a_low)
+            p, p_low = _product(p, p_low, a, a_low)
     return p, p_low
+
+
+def _product(a: X, a_low: X, b: X, b_low: X) -> tuple[X, X]:
+    """As :func:`product`, and infinite without NaN."""
+    p, low = two_product(a, b)
+    p, low = fast_two_sum(p, number(low + fma(a, b_low, a_low * b)))
+    return p, number(low)
+
+
+def _parts(value: Fraction) -> tuple[float, float]:
+    """A number as an unevaluated sum."""
+    high = float(value)
+    return high, float(value - Fraction(high))
 
 
 def _plan(n: int) -> tuple[int, list[float]]:
@@ -135,73 +175,74 @@ def _plan(n: int) -> tuple[int, list[float]]:
 def polygamma(x: X, n: int) -> X:
     """The n-th derivative of digamma, n >= 1; f32 by way of f64.
 
-    Everything is taken of 1/x times a power of two that keeps n! and n-th powers in range.
+    Everything is by n! and of 1/x times a power of two, `up`, that leaves little of n!: neither
+    powers nor n! leave the range before the result does. Large x take twice `up`.
     """
     if x.dtype == "f32":
         return convert(polygamma(convert(x, "f64"), n), "f32")
     least, coefficients = _plan(n)
     factorial = math.factorial(n)
     step = (factorial.bit_length() - 1) // n
-    up = 2.0**step
-    factor = math.ldexp(float(factorial >> step * n), 0) if step == 0 else factorial / 2 ** (step * n)
+    up, down = 2.0**step, 2.0**-step
+    factor, factor_low = _parts(Fraction(factorial, 1 << step * n))
     a = fabs(x)
     small = a < float(least)
     zero = a.constant(0.0)
 
-    def inverse(v: X) -> tuple[X, X]:
+    def inverse(v: X, v_low: X) -> tuple[X, X]:
         q = up / v
-        return q, number(residue(q, v, v.constant(up)) * (q * (-1 / up)))
+        return q, number(fma(q, v_low, residue(q, v, v.constant(up))) * (q * -down))
 
-    q, q_low = inverse(a)
-    first, first_low = _power(q, q_low, n + 1)  # n! / a^(n+1) by `factor` over `up`
-    total = zero
+    first, first_low = _power(*inverse(a, zero), n + 1)
+    first, first_low = first * down, first_low * down
+    total, total_low = zero, zero
     for k in range(least - 1, 0, -1):
-        v = up / (a + float(k))
-        p = v
-        for bit in bin(n + 1)[3:]:
-            p = p * p
-            p = p * v if bit == "1" else p
-        total = total + p
-    # the remainder, at y = a or a + least
+        p, p_low = _power(*inverse(*two_sum(a, float(k))), n + 1)
+        total, rest = two_sum(total, p)
+        total_low = total_low + (rest + p_low)
+    # the rest of the sum at y = a or a + least
     y, y_low = fast_two_sum(a.constant(float(least)), a)
     y, y_low = select(small, y, a), select(small, y_low, 0.0)
-    r, r_low = inverse(y)
-    r_low = r_low - y_low * (r * r * (1 / up))
-    power, power_low = _power(r, r_low, n)
-    v = r * (1 / up)
-    z = v * v
-    tail = fma(z, poly(z, tuple(coefficients)), v * 0.5)
-    head, head_low = two_product(power, 1 / n)
-    head_low = number(head_low) + fma(power, 1 / n - 0.0, zero) * 0.0 + fma(power, tail, power_low * (1 / n))
-    # head has no factor 1/up, the sums have
-    whole = select(small, total * (1 / up), zero)
-    sum_1, low_1 = two_sum(head, whole)
-    lead = select(small, first * (1 / up), zero)
-    lead_low = select(small, number(first_low) * (1 / up), zero)
-    sum_2, low_2 = two_sum(sum_1, lead)
-    low = number(low_1 + low_2 + (head_low + lead_low))
-    usual = (sum_2 + low) * factor
+    q, q_low = inverse(y, y_low)
+    v = q * down
+    twice = select(small, a.constant(1.0), 2.0)
+    power, power_low = _power(q * twice, q_low * twice, n)
+    part, part_low = _parts(Fraction(1, n))
+    tail = fma(v * v, poly(v * v, tuple(coefficients)), fma(v, 0.5, part_low))
+    head, head_low = two_product(power, part)
+    head_low = fma(power, tail, fma(power_low, part, head_low))
+    others, low = two_sum(head, select(small, total * down, zero))
+    others, low = fast_two_sum(others, low + head_low + select(small, total_low * down, zero))
+    whole, rest = two_sum(others, select(small, first, zero))
+    rest = number(rest) + (low + select(small, first_low, zero))
+    less = select(small, a.constant(1.0), 2.0**-n)
+    by, by_low = less * factor, less * factor_low
+    usual = fma(whole, by, number(fma(whole, by_low, rest * by)))
     usual = usual if n % 2 else -usual
     end = INF if n % 2 else -INF
     usual = select(a.eq(0.0), end, usual)
     negative = x < 0.0
 
     def reflected() -> X:
-        # (-1)^n polygamma(x) = polygamma(a + 1) + derivative of pi cot(pi a), if the sum was used
-        _, t = from_integer(a)
-        c, c_low = _cot_pi(t)
-        c = (c + number(c_low)) * (1 / math.pi)
-        terms = cotangent_derivative(n)[(n + 1) % 2 :: 2]
-        scaled = tuple(-abs(k) * math.pi ** (n + 1) for k in terms)
-        slope = poly(c * c, scaled)
-        if (n + 1) % 2:
-            slope = slope * c
-        slope = slope if n % 2 else -slope
-        rest = select(small, sum_1, sum_2) * factor
-        beyond = select(small, zero, first * (factor / up))
-        # of n odd: -(rest - beyond + slope); else: -rest + beyond + slope
-        result = (beyond - rest) - slope if n % 2 else (beyond - rest) + slope
-        return select(negative, select(t.ne(0.0), result, select(a.eq(INF), NAN, end)), usual)
+        # (-1)^n times the n-th derivative of digamma(-a) = digamma(a) + 1/a + pi cot(pi a); of
+        # the first two that is the sum without its first term
+        _, r = from_integer(a)
+        c, c_low = _cot_pi(r)
+        square, square_low = _product(c, c_low, c, c_low)
+        terms = [abs(k) * PI_LONG ** (n + 1) for k in cotangent_derivative(n)[(n + 1) % 2 :: 2]]
+        slope, slope_low = (a.constant(v) for v in _parts(terms[-1]))
+        for term in terms[-2::-1]:
+            high, rest = _parts(term)
+            slope, slope_low = _product(slope, slope_low, square, square_low)
+            slope, more = two_sum(slope, high)
+            slope, slope_low = fast_two_sum(slope, number(more) + (slope_low + rest))
+        if n % 2 == 0:
+            slope, slope_low = _product(slope, slope_low, c, c_low)
+        p, p_low = _product(others, low, by, by_low)
+        result, rest = two_sum(slope, -p)
+        result = result + number(rest + (slope_low - p_low))
+        result = result + select(small, zero, first * factor)
+        return select(negative, select(r.ne(0.0), result, end), usual)
 
     return rarely(negative, usual, reflected)
 

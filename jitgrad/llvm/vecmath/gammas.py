@@ -125,8 +125,8 @@ def product(a: X, a_low: X, b: X, b_low: X) -> tuple[X, X]:
 
 
 def number(low: X) -> X:
-    """A low part, zero where it is NaN for the high one being infinite or very large."""
-    return select(low.eq(low), low, 0.0)
+    """A low part, zero where it is no number for the high one being infinite or very large."""
+    return select(fabs(low) < INF, low, 0.0)
 
 
 def shifted(v: X) -> tuple[X, X, X, X]:

@@ -95,9 +95,9 @@ class MathLibrary:
         """
         if dtype not in ("f64", "f32") or lanes not in LANES:
             raise ValueError(f"no math functions on {lanes} lanes of {dtype}")
-        FUNCTIONS[name]
         if n is not None:
             name = f"{name}.{n}"
+        function(name)
         key = (name, dtype, lanes)
         self.uses[key] = self.uses.get(key, 0) + 1
         return f"@jg.{name}.{dtype}x{lanes}"

@@ -40,6 +40,20 @@ def at_least_one(n: DimLike) -> bool:
     return n.__class__ is int and n >= 1
 
 
+def checked(idx: Value) -> bool:
+    """Whether an index (or what it is computed from) may be out of range: it is not dropped then,
+    since the error would be gone with it."""
+    todo, seen = [idx], 0
+    while todo:
+        op = todo.pop().op
+        seen += 1
+        if seen > 64 or (op is not None and "raises" in op.opdef.props):
+            return True
+        if op is not None:
+            todo += op.operands
+    return False
+
+
 # -- constants ------------------------------------------------------------------------------------
 
 
@@ -74,6 +88,8 @@ def _splat_through(op: Op, b: Builder) -> Any:
     """A broadcast, reshape, slice … of a number is that number in the new type."""
     source = maker(op.operands[0], "constant")
     if source is None or source.attrs["value"].__class__ is np.ndarray:
+        return None
+    if len(op.operands) > 1 and checked(op.operands[1]):
         return None
     return b.const(source.attrs["value"], op.results[0].type)
 

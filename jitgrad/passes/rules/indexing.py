@@ -6,11 +6,11 @@ from itertools import pairwise
 from typing import Any
 
 from ...ir.build import Builder
-from ...ir.core import Op, Value, reachable
+from ...ir.core import Op, Value
 from ...ir.dims import DimLike, nonnegative
 from ..fold import splat
 from ..match import RuleSet, structural
-from .canonical import maker
+from .canonical import checked, maker
 
 INDEXING: RuleSet = []
 SCATTERS = ("scatter", "scatter_add", "scatter_max", "scatter_min", "scatter_mul")
@@ -110,14 +110,9 @@ def _gather_broadcast(op: Op, b: Builder) -> Any:
         at = [d if d < axis else d + grown for d in dims if d != axis]
         at[i:i] = range(axis, axis + idx.type.rank)
         return b.broadcast(part, op.results[0].type.shape, at)
-    if _checked(idx):
+    if checked(idx):
         return None
     return b.broadcast(y, op.results[0].type.shape, [d if d < axis else d + grown for d in dims])
-
-
-def _checked(idx: Value) -> bool:
-    """True where an index that is out of bounds is an error: it must not be dropped."""
-    return any(op.opdef.name == "wrap_index" for op in reachable([idx]))
 
 
 @structural(INDEXING, "gather-single", "gather")
@@ -125,7 +120,7 @@ def _gather_single(op: Op, b: Builder) -> Any:
     """From an axis of size 1 the only element is taken."""
     x, idx = op.operands
     axis = op.attrs["axis"]
-    if x.type.shape[axis] != 1 or _checked(idx):
+    if x.type.shape[axis] != 1 or checked(idx):
         return None
     flat = b.reshape(x, (*x.type.shape[:axis], *x.type.shape[axis + 1 :]))
     grown = idx.type.rank

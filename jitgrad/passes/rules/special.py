@@ -66,24 +66,11 @@ def _erfcx_product(op: Op, b: Builder) -> Any:
     """exp(x²)·erfc(x) → erfcx(x), and exp(-x²)/erfc(x) → 1/erfcx(x), anywhere in a product."""
     up, down, negative = factors(op)
     fired = False
-    for ours, theirs in ((up, down), (down, up)):
-        for k, f in enumerate(ours):
-            m = maker(f, "erfc")
-            if m is None:
-                continue
-            for side, minus in ((ours, False), (theirs, True)):
-                for e in side:
-                    found = _square(e.op.operands[0]) if maker(e, "exp") else None  # type: ignore[union-attr]
-                    if found == (m.operands[0], minus):
-                        side.remove(e)
-                        ours[k if side is theirs or side.index(f) == k else k - 1] = b(
-                            "erfcx", m.operands[0]
-                        )
-                        fired = True
-                        break
-                else:
-                    continue
-                break
+    while (found := _pair(up, down)) is not None:
+        ours, f, theirs, e = found
+        theirs.remove(e)
+        ours[ours.index(f)] = b("erfcx", f.op.operands[0])
+        fired = True
     if not fired:
         return None
     out = multiplied(b, up, down)
@@ -91,9 +78,21 @@ def _erfcx_product(op: Op, b: Builder) -> Any:
     return b("neg", out) if negative else out
 
 
+def _pair(up: list[Value], down: list[Value]) -> tuple | None:
+    """An erfc(x), and the exp(x²) beside it or exp(-x²) across the line: lists and factors."""
+    for ours, other in ((up, down), (down, up)):
+        for f in ours:
+            m = maker(f, "erfc")
+            for side, minus in ((ours, False), (other, True)):
+                for e in side if m is not None else ():
+                    power = maker(e, "exp")
+                    if power is not None and _square(power.operands[0]) == (m.operands[0], minus):  # type: ignore[union-attr]
+                        return ours, f, side, e
+    return None
+
+
 # -- the gamma function ---------------------------------------------------------------------------
 rule("log-abs-gamma", log(abs_(gamma(x))), gammaln(x), 4)
 # gamma is positive for positive numbers and between -2k and -2k + 1
 _even = eq(app("mod", floor(x), 2.0), 0.0)
 rule("log-gamma", log(gamma(x)), gammaln(x) * select((x > 0.0) | _even, 1.0, math.nan), 4)
-rule("exp-gammaln", exp(gammaln(x)), abs_(gamma(x)), 4)
