@@ -34,7 +34,8 @@ def _symbolic_grad(cost: Any, wrt: Any, options: tuple, named: dict[str, Any]) -
     from .gradient import grad as gradient_of
 
     cost = named.pop("cost", cost)
-    if not isinstance(cost, TensorVariable):
+    known = cost is None and named.get("known_grads")
+    if not (isinstance(cost, TensorVariable) or known):
         raise TypeError(f"grad takes a function or a symbolic variable, not {cost!r:.60}")
     return gradient_of(cost, named.pop("wrt", wrt), *options, **named)
 

@@ -91,7 +91,7 @@ class SlowCall:
     def checked(self, arrays: Sequence[np.ndarray]) -> Any:
         try:  # what runs checks all sizes, but knows no names
             return self.target(*arrays)
-        except ShapeError:
+        except (ValueError, IndexError):  # the interpreter may stumble before it meets a check
             self.check(arrays)
             raise
 

@@ -302,6 +302,10 @@ def check_example(rule: FunctionRule) -> Iterator[Outcome]:
         problem, worst = "", 0.0
         if rule.name not in driver.fired:
             problem = "does not fire on its example"
+        again = Rewriter(index([rule]), fold=False, cse=True)
+        again.function(out)
+        if again.fired or driver.endless:
+            problem = "fires again on what it made"
         for seed in range(3):
             args = arguments(fn, seed, dict.fromkeys(fn.dims, 2 + seed))
             for a, c in zip(run(fn, args), run(out, args)):

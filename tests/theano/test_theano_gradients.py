@@ -218,3 +218,12 @@ def test_grad_of_elements_and_slices() -> None:
     assert np.array_equal(g.eval({x: [1.0, 2.0, 3.0]}), [0, 4, 1])
     g = T.grad((x[::-2] * T.arange(2.0)).sum(), x)
     assert np.array_equal(g.eval({x: [1.0, 2.0, 3.0]}), [1, 0, 0])
+
+
+def test_known_grads_alone_by_the_packages_grad() -> None:
+    x = T.dscalar("x")
+    y = x**3
+    g = theano.grad(None, x, known_grads={y: T.constant(2.0)})
+    assert g.eval({x: 2.0}) == 24.0
+    with pytest.raises(TypeError):
+        theano.grad(None, x)

@@ -1,4 +1,4 @@
-"""Variables with another derivative: `disconnected_grad`, `zero_grad`, `grad_scale`, `grad_clip`."""
+"""Variables with another derivative: `disconnected_grad`, `zero_grad`, `grad_scale` …"""
 
 from __future__ import annotations
 

@@ -53,8 +53,10 @@ def test_every_row_is_differentiable_or_says_why():
         assert list(examples(row)), name
 
 
+# whose derivative is another than that of what they compute
+APART = ("stop_gradient", "zero_grad", "undefined_grad", "grad_scale")
 DIFFERENTIABLE = [
-    e for e in EXAMPLES if e[1].results[0].type.dtype.is_float and "stop_gradient" not in e[0]
+    e for e in EXAMPLES if e[1].results[0].type.dtype.is_float and not e[0].startswith(APART)
 ]
 
 

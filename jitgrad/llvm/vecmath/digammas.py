@@ -22,13 +22,14 @@ from .expr import (
     fabs,
     fast_two_sum,
     fma,
+    number,
     poly,
     residue,
     select,
     two_product,
     two_sum,
 )
-from .gammas import PI, from_integer, number, product, sin_pi
+from .gammas import PI, from_integer, product, sin_pi
 from .library import define, rarely
 from .logarithm import log_sum_parts
 
@@ -89,10 +90,16 @@ PI_LONG = Fraction("3.14159265358979323846264338327950288419716939937510")
 def _cot_pi(r: X) -> tuple[X, X]:
     """cot(pi r) as an unevaluated sum, |r| <= 1/2."""
     a = fabs(r)
-    rest, rest_low = two_sum(-a, 0.5)
-    s, s_low = sin_pi(a)
-    c, c_low = sin_pi(rest)
-    q, q_low = divide(c, fma(rest_low * PI[r.dtype][0], s, c_low), s, s_low)
+    far = a > 0.25
+    b = select(far, 0.5 - a, a)  # exact
+    s, s_low = sin_pi(b)
+    half, half_low = sin_pi(b * 0.5)
+    q, q_low = product(half, half_low, half * 2.0, half_low * 2.0)
+    c, c_low = fast_two_sum(a.constant(1.0), -q)
+    c_low = c_low - q_low
+    q, q_low = divide(
+        select(far, s, c), select(far, s_low, c_low), select(far, c, s), select(far, c_low, s_low)
+    )
     return copysign(q, r), select(r < 0.0, -q_low, q_low)
 
 
@@ -135,6 +142,7 @@ def digamma(x: X) -> X:
         first, rest_1 = two_sum(q, h)
         second, rest_2 = two_sum(first, add)
         result = second + number(rest_1 + rest_2 + (h_low + number(q_low)))
+        result = select(a < 2.0**-60, 1.0 / a, result)  # before cot becomes infinite
         return select(negative, select(r.ne(0.0), result, NAN), usual)
 
     return rarely(negative, usual, reflected)

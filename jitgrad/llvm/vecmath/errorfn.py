@@ -18,6 +18,7 @@ from .expr import (
     fabs,
     fast_two_sum,
     fma,
+    number,
     poly,
     residue,
     select,
@@ -141,7 +142,8 @@ def erfcx_parts(a: X) -> tuple[X, X]:
     # near 0 the polynomial is steep: its slope is about 3.5 (t + 1/2)² below t = -1/2, small above
     bend = clamp_above(t + 0.5, 0.0)
     p_low = fma(bend * bend * 3.49, t_low, p_low)
-    return divide(p, p_low, *two_sum(a, 0.5))
+    q, q_low = divide(p, p_low, *two_sum(a, 0.5))
+    return q, number(q_low)
 
 
 def erfc(x: X) -> X:

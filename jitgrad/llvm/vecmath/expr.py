@@ -262,6 +262,11 @@ def _halves(x: X) -> tuple[X, X]:
     return high, x - high
 
 
+def number(low: X) -> X:
+    """A low part, zero where it is no number for the high one being infinite or very large."""
+    return select(fabs(low) < INF, low, 0.0)
+
+
 def magic(dtype: str) -> float:
     """1.5 * 2**(significand bits): adding it rounds to an integer, left in the low bits."""
     return 1.5 * 2.0 ** MANTISSA[dtype]

@@ -22,6 +22,7 @@ from .expr import (
     fma,
     intrinsic,
     magic,
+    number,
     poly,
     select,
     two_product,
@@ -122,11 +123,6 @@ def product(a: X, a_low: X, b: X, b_low: X) -> tuple[X, X]:
     """(a + a_low) (b + b_low) as an unevaluated sum."""
     p, low = two_product(a, b)
     return fast_two_sum(p, low + fma(a, b_low, a_low * b))
-
-
-def number(low: X) -> X:
-    """A low part, zero where it is no number for the high one being infinite or very large."""
-    return select(fabs(low) < INF, low, 0.0)
 
 
 def shifted(v: X) -> tuple[X, X, X, X]:

@@ -24,6 +24,7 @@ from .expr import (
     fma,
     magic,
     poly,
+    residue,
     select,
     two_product,
 )
@@ -52,7 +53,7 @@ def log_parts(x: X) -> tuple[X, X]:
     d, d_low = fast_two_sum(f.constant(2.0), f)
     inverse = 1.0 / d
     s = f * inverse
-    s_low = fma(-s, d_low, fma(-s, d, f)) * inverse
+    s_low = fma(s, d_low, residue(s, d, f)) * -inverse
     z, z_low = two_product(s, s)
     z_low = fma(s + s, s_low, z_low)
     # the factor 1/3 + z P(z), then v = s z times it

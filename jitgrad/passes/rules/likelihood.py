@@ -108,13 +108,37 @@ def weighted(total: Value, b: Builder) -> tuple[Value, Value | None, tuple[int, 
     for f in down:
         if e := maker(f, "exp"):
             x = b("neg", e.operands[0]) if x is None else b("sub", x, e.operands[0])
-    if x is None or shifted(x, axes):
+    if x is None or shifted(x, axes) or _shifted_by_weight(x):
         return None
     w = multiplied(b, [f for f in up if not maker(f, "exp")],
                    [f for f in down if not maker(f, "exp")])  # fmt: skip
     if negative:
         w = b.const(-1, x.type) if w is None else b("neg", w)
     return x, w, axes
+
+
+def _shifted_by_weight(u: Value) -> bool:
+    """Whether `u` is what the rule below makes of exponents: they have lost their maximum."""
+    choice = maker(u, "select")
+    sub = maker(choice.operands[2], "sub") if choice is not None else None
+    if sub is None:
+        return False
+    m = sub.operands[1]
+    for _ in range(8):
+        m, _moves = chain(m)
+        if m.op is None or m.op.opdef.name not in ("stop_gradient", "select", "max"):
+            return False
+        if m.op.opdef.name == "max":
+            counted = maker(m.op.operands[0], "select")
+            best = maker(counted.operands[2], "add") if counted is not None else None
+            return best is not None and sub.operands[0] in best.operands
+        m = m.op.operands[1 if m.op.opdef.name == "select" else 0]
+    return False
+
+
+def _log_max(edge: np.finfo) -> float:
+    """The largest float of a dtype whose exponential is finite."""
+    return float(np.nextafter(edge.dtype.type(math.log(float(edge.max))), edge.dtype.type(0)))
 
 
 @structural(LIKELIHOOD, "log-weighted-sum", "log", child=("sum", *sorted(MOVES)),
@@ -135,7 +159,7 @@ def _log_weighted_sum(op: Op, b: Builder) -> Any:
     m = shift(b, b.select(none, b.const(-INF, x.type), b.add(x, least)), axes)
     u = lowered(b, x, m, axes)
     # the derivative by a weight that is 0 is exp(u) even so: only an infinite one is bounded
-    top = b("minimum", u, b.const(math.log(float(edge.max)), u.type))
+    top = b("minimum", u, b.const(_log_max(edge), u.type))
     s = b("sum", b.mul(w, b("exp", b.select(none, top, u))), axes=axes)
     some = b("ne", s, b.zeros(s.type))
     out = b.add(m, b.select(some, b("log", s), b.const(-INF, s.type)))
@@ -202,7 +226,8 @@ def _scaled_logistic(op: Op, b: Builder) -> Any:
     if found is None:
         return None
     a, c, u = found
-    s = b("sigmoid", b("sub", b.const(math.log(a) - math.log(c), u.type), u))
+    place = math.log(a) - math.log(c)
+    s = b("sigmoid", b("sub", b.const(place, u.type), u) if place else b("neg", u))
     known = splat(y)
     if known is not None:
         return s if known == a else b.mul(b.const(known / a, y.type), s)
