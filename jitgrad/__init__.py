@@ -33,7 +33,7 @@ _HOMES = {
 }  # fmt: skip
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 _MODULES = ("tensor", "numpy", "gradient", "tree", "testing", "config", "compile", "updates",
-            "sandbox", "scan_module", "ifelse", "graph", "printing")  # fmt: skip
+            "sandbox", "scan_module", "ifelse", "graph", "gof", "printing")  # fmt: skip
 
 __all__ = [*_HOME, *_MODULES]
 

@@ -1,15 +1,20 @@
-"""What a graph consists of: `inputs`, `ancestors`; and `clone`."""
+"""What a graph consists of: `inputs`, `ancestors`, `toposort`, `Apply` …; and `clone`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
-from .frontend.symbolic import TensorVariable, wrap
+from .frontend.symbolic import TensorConstant, TensorVariable, wrap
 from .frontend.symbolic_clone import clone, clone_replace
+from .frontend.symbolic_graph import Apply, FunctionGraph, nodes, operands
 from .ir.core import Value
 
-__all__ = ["ancestors", "clone", "clone_replace", "inputs", "is_in_ancestors"]
+__all__ = ["Apply", "Constant", "FunctionGraph", "Variable", "ancestors", "clone", "clone_replace",
+           "graph_inputs", "inputs", "io_toposort", "is_in_ancestors", "toposort",
+           "variables"]  # fmt: skip
+
+Variable, Constant = TensorVariable, TensorConstant
 
 
 def inputs(
@@ -45,8 +50,33 @@ def ancestors(
             continue
         seen[id(v)] = v
         if v.op is not None and id(v) not in ends:
-            stack += v.op.operands[::-1]
+            stack += operands(v.op, ends)[::-1]
     return [_variable(v) for v in seen.values()]
+
+
+def toposort(outputs: Any, inputs: Iterable[TensorVariable] = ()) -> list[Apply]:
+    """The operations that `outputs` are made by, operands before users; the walk ends at `inputs`.
+
+    >>> import jitgrad.tensor as T
+    >>> x, y = T.dscalars("x", "y")
+    >>> toposort(T.exp(x + y))
+    [add(x, y), exp(add.0)]
+    """
+    roots = outputs if isinstance(outputs, (list, tuple)) else [outputs]
+    return nodes([v.value for v in roots], [v.value for v in inputs])
+
+
+def io_toposort(inputs: Iterable[TensorVariable], outputs: Any) -> list[Apply]:
+    """`toposort`, with its arguments the other way round."""
+    return toposort(outputs, inputs)
+
+
+def variables(inputs: Iterable[TensorVariable], outputs: Any) -> set[TensorVariable]:
+    """All variables between `inputs` and `outputs`, these among them."""
+    return set(ancestors(outputs, inputs))
+
+
+graph_inputs = inputs
 
 
 def _variable(v: Value) -> TensorVariable:

@@ -106,8 +106,8 @@ def _pieces(v: Value) -> list[Any]:
         return [dim_text(op.attrs["expr"])]
     if name == "slice":
         note = notes.get(v)
-        picked = range(v.type.rank) if note is not None and note.op == "index" else ()
-        return [ins[0], "[", _slices(op, picked), "]"]
+        single = note is not None and note.op == "index"
+        return [ins[0], "[", _slices(op, range(v.type.rank if single else 0)), "]"]
     if name == "gather":
         lead = ":, " * op.attrs["axis"]
         return [ins[0], f"[{lead}", ins[1], "]"]
@@ -244,7 +244,7 @@ def _bound(d: Any, n: Any, lo: Any = 0) -> str:
     """A bound of a slice of an axis of size `n`: as the user wrote it, where it was clipped."""
     if d.__class__ is Dim and n.__class__ is Dim:
         back = n - d
-        if back.__class__ is int and back > 0:  # type: ignore[operator]
+        if back.__class__ is int and back > 0:
             return f"-{back}"
         base = sum(c for mono, c in n.terms if not mono)
         for mono, _ in d.terms:

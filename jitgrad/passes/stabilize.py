@@ -16,7 +16,8 @@ from .sink import sink_block
 
 
 def _driver(canonical: bool = False) -> Rewriter:
-    sets = frozenset({"stabilize", "canonical"} if canonical else {"stabilize"})
+    # canonical forms come after all differentiation: a marker only hides a pattern then
+    sets = frozenset({"stabilize", "canonical", "markers"} if canonical else {"stabilize"})
     return Rewriter(rules_of(sets, frozenset()), fold=False)
 
 

@@ -184,6 +184,21 @@ def test_graphs_of_compiled_functions():
     assert "sin" in repr(graph) and repr(order[0]) == "add(x, y)"
 
 
+def test_helpers_that_walk_graphs():
+    x, y = T.dvectors("x", "y")
+    u = x + y
+    z = T.exp(u) * 2 + x.shape[0]
+    graph = jitgrad.gof.graph
+    assert graph is jitgrad.graph and jitgrad.gof.Apply is type(u.owner)
+    leaves = [v for v in graph.inputs([z]) if v.name]
+    assert leaves == [x, y] and graph.inputs([T.exp(u)], blockers=[u]) == [u]
+    assert [str(n.op) for n in graph.toposort(T.exp(u))] == ["add", "exp"]
+    assert [str(n.op) for n in graph.io_toposort([u], [T.exp(u)])] == ["exp"]
+    assert graph.variables([x, y], [T.exp(u)]) >= {x, y, u}
+    assert graph.is_in_ancestors(z, u) and not graph.is_in_ancestors(u, z)
+    assert isinstance(x, graph.Variable) and isinstance(T.constant(1), graph.Constant)
+
+
 def test_graphs_without_operations():
     x = T.dscalar("x")
     assert function([x], x).maker.fgraph.toposort() == []

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from jitgrad.errors import JitgradError
 from jitgrad.ir.build import Builder
 from jitgrad.ir.core import Value, function, reachable
 from jitgrad.ir.dims import symbol
@@ -19,9 +20,10 @@ from jitgrad.passes.rewrite import Rewriter
 from jitgrad.passes.rules import RULE_SETS
 from jitgrad.passes.simplify import rules_of
 from jitgrad.passes.stabilize import stabilize_values
-from jitgrad.testing import rulecheck
+from jitgrad.testing import rule_golden, rulecheck
 from jitgrad.testing.programs import Program, programs
 from jitgrad.testing.rule_examples import EXAMPLES
+from jitgrad.tools import ruledoc
 from jitgrad.transforms import pullback
 
 RULES = [r for rules in RULE_SETS.values() for r in rules]
@@ -71,6 +73,42 @@ def test_names_are_unique_and_examples_have_rules() -> None:
 def test_every_rule_has_a_golden_file(name: str) -> None:
     have = {p.stem for p in (GOLDEN / f"rules-{name}").glob("*.jg")}
     assert have == {r.name for r in RULE_SETS[name]}
+
+
+SETS = (
+    frozenset({"stabilize", "canonical"}),
+    frozenset({"canonical", "algebra", "structure", "markers"}),
+    frozenset(RULE_SETS) - {"expand"},
+)
+
+
+@pytest.mark.parametrize("name", list(RULE_SETS))
+def test_rules_come_to_an_end(name: str) -> None:
+    """What a rule fires on, rewritten by all rules together: nothing is left to do then."""
+    for r in RULE_SETS[name]:
+        fn = rule_golden.golden(r)
+        assert fn is not None
+        for sets in SETS:
+            for fast in (frozenset[str](), FASTMATH):
+                first = Rewriter(rules_of(sets, fast))
+                once = pipeline("dce").run(first.function(fn))
+                second = Rewriter(first.rules)
+                second.function(once)
+                assert not first.endless, r.name
+                assert not second.fired, r.name
+
+
+def test_the_page_of_rules_is_up_to_date(tmp_path: Path) -> None:
+    page = GOLDEN.parent.parent / "docs" / "rules.md"
+    assert ruledoc.main(["--check", str(page)]) == 0
+    stale = tmp_path / "rules.md"
+    stale.write_text(page.read_text(encoding="utf-8").replace("`mul-one`", "`mul-won`"))
+    assert ruledoc.main(["--check", str(stale)]) == 1
+    assert ruledoc.main([str(stale)]) == 0
+    assert stale.read_text(encoding="utf-8") == page.read_text(encoding="utf-8")
+    stale.write_text("no marks")
+    with pytest.raises(JitgradError, match="lacks the mark"):
+        ruledoc.main([str(stale)])
 
 
 def test_rules_that_break_promises_are_off_by_default() -> None:

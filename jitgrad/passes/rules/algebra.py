@@ -36,7 +36,7 @@ def rule(name: str, left: Term, right: Any, **kw: Any) -> None:
 
 
 def _power_of_two(env: Bound) -> bool:
-    """Dividing by c is multiplying by 1/c, exactly."""
+    """c is a power of two."""
     value = splat(env["c"])
     mantissa, e = math.frexp(value)
     return mantissa in (0.5, -0.5) and abs(e) < (1000 if env["c"].type.dtype.bits == 64 else 100)
@@ -53,7 +53,7 @@ def is_exact(value: Fraction, dtype: DType) -> bool:
     return edge.tiny <= abs(near) <= edge.max and Fraction(near) == value
 
 
-def exactly(form: Callable[[Fraction, Fraction], Fraction]) -> Callable[[Bound], bool]:
+def exactly(text: str, form: Callable[[Fraction, Fraction], Fraction]) -> Callable[[Bound], bool]:
     """A guard: the constants c1 and c2 are finite, not 0, and `form` of them is a float."""
 
     def guard(env: Bound) -> bool:
@@ -62,12 +62,13 @@ def exactly(form: Callable[[Fraction, Fraction], Fraction]) -> Callable[[Bound],
             return False
         return is_exact(form(Fraction(a), Fraction(b)), env["c1"].type.dtype)
 
+    guard.__doc__ = f"{text} is exact"
     return guard
 
 
-_product, _quotient, _inverse = (
-    exactly(f) for f in (lambda a, b: a * b, lambda a, b: a / b, lambda a, b: b / a)
-)
+_product = exactly("c1 * c2", lambda a, b: a * b)
+_quotient = exactly("c1 / c2", lambda a, b: a / b)
+_inverse = exactly("c2 / c1", lambda a, b: b / a)
 
 # -- neutral elements and signs -------------------------------------------------------------------
 rule("mul-one", x * 1, x)

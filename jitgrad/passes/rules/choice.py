@@ -47,6 +47,7 @@ def rule(name: str, left: Term, right: Any, **kw: Any) -> None:
 
 
 def _ints(env: Bound) -> bool:
+    """x is an int or a bool."""
     return env["x"].type.dtype.kind in "biu"
 
 
@@ -89,7 +90,7 @@ rule("maximum-zero-unsigned", maximum(x, 0), x, kinds="u")
 
 
 def _not_zeros(env: Bound) -> bool:
-    # which of -0.0 and 0.0 is the larger is not said
+    """c1 or c2 is not 0: which of -0.0 and 0.0 is the larger is not said."""
     return splat(env["c1"]) != 0 or splat(env["c2"]) != 0
 
 
