@@ -29,10 +29,10 @@ lint: .venv/.test
 	$(BIN)/mypy
 
 test: lint ## lint, types and tests, with a sample of the long ones (under 8 minutes)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
 test-long: lint ## everything in full
-	$(BIN)/python -m pytest --long
+	$(BIN)/python -m pytest -n auto --long
 
 bench: .venv/.test ## compile time against graph size, call cost, kernels against NumPy
 	$(BIN)/python benchmarks/compile_time.py

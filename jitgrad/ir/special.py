@@ -286,9 +286,11 @@ def _digamma_small(v: Array) -> Array:
 
 
 def _cot_pi(v: Array) -> Array:
-    """cot(pi v), exact where it is 0 or infinite."""
+    """cot(pi v), with all its digits where it is small too."""
     r = v - np.rint(v)
-    return np.where(np.abs(r) == 0.5, 0, np.cos(PI * r) / np.sin(PI * r))
+    a = np.abs(r)
+    tangent = np.tan(PI * np.where(a > 0.25, 0.5 - a, a))
+    return np.copysign(np.where(a > 0.25, tangent, 1 / tangent), r)
 
 
 def cotangent_derivative(n: int) -> list[int]:

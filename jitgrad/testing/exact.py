@@ -94,7 +94,9 @@ def _fail() -> Any:
     raise NotExact
 
 
-_INVERSE = {"erfinv": "erf", "erfcinv": "erfc"}  # on all real numbers
+# functions that undo another on all real numbers
+_INVERSE = {"erfinv": "erf", "erfcinv": "erfc", "atanh": "tanh", "logit": "sigmoid",
+            "log1p": "expm1", "log": "exp", "log2": "exp2", "asinh": "sinh"}  # fmt: skip
 
 
 def _evaluate(term: Term, point: Mapping[str, Any]) -> Any:

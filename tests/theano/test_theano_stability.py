@@ -30,7 +30,7 @@ def printed(y: Callable[[Any], Any], x: Any = None) -> str:
         (lambda x: T.exp(x) / (1 + T.exp(x)), 800.0, 1.0),
         (lambda x: T.log(1 - T.exp(x)), -1e-20, np.log(1e-20)),
         (lambda x: T.log(T.exp(x)), 1000.0, 1000.0),
-        (lambda x: T.log(T.erfc(x)), 30.0, -904.3188126),
+        (lambda x: T.log(T.erfc(x)), 30.0, -903.9741171106439),
         (lambda x: 1 - T.erf(x), 10.0, 2.088487583762545e-45),
         (lambda x: T.log(T.exp(x) + T.exp(x - 1)), 1000.0, 1000 + np.log1p(np.exp(-1))),
         (lambda x: T.log(T.exp(x) - T.exp(x - 1)), 1000.0, 1000 + np.log1p(-np.exp(-1))),
@@ -127,7 +127,7 @@ def test_printed_simplifications() -> None:
 
 def test_constants_are_folded() -> None:
     x = T.dscalar("x")
-    f = function([x], x + T.constant(2.0) * 3 + T.sin(0.0))
+    f = function([x], x + T.constant(2.0) * 3 * T.cos(0.0))
     assert pp(f.maker.fgraph.outputs[0]) in ("(x + 6.0)", "(6.0 + x)")
     f = function([], T.constant([1.0, 2.0]).sum())
     assert f() == 3.0

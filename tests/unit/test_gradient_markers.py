@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import jitgrad.tensor as T
-from jitgrad import function, scan
+from jitgrad import function, pp, scan
 from jitgrad import gradient as G
 from jitgrad.ifelse import ifelse
 from jitgrad.ir.ops.markers import IDENTITIES
@@ -135,6 +135,20 @@ def test_they_do_not_stand_in_the_way_of_stable_forms(mode):
     value, g = f([1000.0, -1000.0])
     np.testing.assert_array_equal(value, [1000, 0])
     np.testing.assert_array_equal(g, [2, 0])
+
+
+@both
+@pytest.mark.parametrize(
+    "hold",
+    [G.zero_grad, G.disconnected_grad, lambda v: G.grad_clip(v, -1, 1),
+     lambda v: G.grad_scale(v, 2.0), lambda v: v.copy()],
+    ids=["zero", "disconnected", "clip", "scale", "copy"],
+)  # fmt: skip
+def test_values_are_stable_through_them(hold, mode):
+    x = T.dvector("x")
+    f = function([x], T.log(1 + hold(T.exp(x))), mode=mode)
+    np.testing.assert_array_equal(f([1000.0, -1000.0]), [1000, 0])
+    assert pp(f.maker.fgraph.outputs[0]) == "softplus(x)"
 
 
 def test_masks_pass():

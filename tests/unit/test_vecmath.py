@@ -263,6 +263,8 @@ def test_the_oracle_agrees_with_mpmath(name):
     x = np.concatenate([x, 10 ** rng.uniform(-8, 2, 20)])
     if name in ("log", "log2", "log10", "pow", "gammaln", "gamma", "cbrt", "sqrt"):
         x = np.abs(x)
+    if name == "erfc":
+        x = x / 5
     if name in ("log1p", "erfinv", "asin", "acos", "atanh"):
         x = x / 101
     if name == "erfcinv":
