@@ -16,7 +16,8 @@ from typing import Any, NoReturn
 from ..errors import JitgradError, Loc, ParseError
 from .build import Builder
 from .core import Block, Function, Op, Value
-from .dims import DimLike, parse_dim
+from .dim_parser import parse_dim
+from .dims import DimLike
 from .literals import read_value
 from .ops import TABLE
 from .types import DTYPES, DType, TensorType, tensor

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..ir.build import Builder
 from ..ir.core import Function, Value, block, function
-from ..ir.dims import parse_dim, symbol
+from ..ir.dim_parser import parse_dim
+from ..ir.dims import symbol
 from ..ir.types import BOOL, DTYPES, F64, I64, TensorType, tensor
 
 Build = Callable[..., Value]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from jitgrad.ifelse import ifelse
 
 import jitgrad as theano
 import jitgrad.tensor as T
 from jitgrad import function
+from jitgrad.ifelse import ifelse
 
 
 def test_power() -> None:

@@ -35,7 +35,6 @@ def printed(y: Callable[[Any], Any], x: Any = None) -> str:
         (lambda x: T.log(T.exp(x) + T.exp(x - 1)), 1000.0, 1000 + np.log1p(np.exp(-1))),
         (lambda x: T.log(T.exp(x) - T.exp(x - 1)), 1000.0, 1000 + np.log1p(-np.exp(-1))),
         (lambda x: T.exp(T.log(x)), 3.0, 3.0),
-        (lambda x: T.exp(x) * T.exp(-x), 800.0, 1.0),
         (lambda x: -T.log(T.nnet.sigmoid(-x)), 800.0, 800.0),
         (lambda x: T.log1p(-T.nnet.sigmoid(x)), 800.0, -800.0),
         (lambda x: T.nnet.sigmoid(x) * T.exp(-x), -800.0, 1.0),

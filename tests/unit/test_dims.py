@@ -13,6 +13,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from jitgrad.errors import JitgradError
+from jitgrad.ir.dim_parser import parse_dim
 from jitgrad.ir.dims import (
     Dim,
     ceildiv,
@@ -22,7 +23,6 @@ from jitgrad.ir.dims import (
     minimum,
     mod,
     nonnegative,
-    parse_dim,
     product,
     substitute,
     symbol,

@@ -22,14 +22,15 @@ def _round_away(v: Any) -> Any:
     return np.trunc(v + np.copysign(np.nextafter(v.dtype.type(0.5), v.dtype.type(0)), v))
 
 
-for _name, _ref, _doc in (
-    ("floor", np.floor, "round down"),
-    ("ceil", np.ceil, "round up"),
-    ("trunc", np.trunc, "round towards zero"),
-    ("rint", np.rint, "round to the nearest integer, halves to the even one"),
-    ("round_away", _round_away, "round to the nearest integer, halves away from zero"),
+_ONE = (1.1, 1.9)  # no jump of what cuts off a fraction, nor of an exponent
+for _name, _ref, _span, _doc in (
+    ("floor", np.floor, _ONE, "round down"),
+    ("ceil", np.ceil, _ONE, "round up"),
+    ("trunc", np.trunc, _ONE, "round towards zero"),
+    ("rint", np.rint, (1.6, 2.4), "round to the nearest integer, halves to the even one"),
+    ("round_away", _round_away, (1.6, 2.4), "round to the nearest integer, halves away from zero"),
 ):
-    row(_name, 1, same("float"), _ref, _doc, deriv=(None,), emit=_name,
+    row(_name, 1, same("float"), _ref, _doc, deriv=(None,), emit=_name, domain=(_span,),
          edges="infinities and NaN stay; a zero has the sign of x")  # fmt: skip
 
 
@@ -47,13 +48,14 @@ def _copysign(v: Any, w: Term) -> Term:
 
 row("frac", 1, same("float"), _frac, "x without its integral part: x - trunc(x)", deriv=(t,),
      expand=_copysign(select(app("isinf", x), 0.0, x - _trunc(x)), x), emit="expand",
-     edges="has the sign of x, zeros too; 0 of an infinity")  # fmt: skip
+     domain=(_ONE,), edges="has the sign of x, zeros too; 0 of an infinity")  # fmt: skip
 
 # -- division with remainder ----------------------------------------------------------------------
 
+_OVER_ONE = ((4.2, 5.8), (2.95, 4.1))  # quotients between 1 and 2
 row("fmod", 2, same("num"), np.fmod, "the remainder of x / y with the sign of x",
      deriv=(t, -(t * _trunc(x / y))), emit={"f": "math", "i": "fmod", "u": "fmod"},
-     domain=(R, POS),
+     domain=_OVER_ONE,
      edges="exact; NaN where y is 0 or x infinite, x where y is infinite; of ints by 0 it is "
      "0")  # fmt: skip
 
@@ -63,7 +65,7 @@ _unlike = app("xor", lt(y, 0.0), lt(_rest, 0.0))
 row("mod", 2, same("num"), np.remainder, "the remainder of x / y with the sign of y",
      deriv=(t, -(t * app("floordiv", x, y))),
      expand=select(ne(_rest, 0.0), select(_unlike, _rest + y, _rest), _copysign(0.0, y)),
-     emit={"f": "expand", "i": "mod", "u": "fmod"}, domain=(R, POS),
+     emit={"f": "expand", "i": "mod", "u": "fmod"}, domain=_OVER_ONE,
      edges="NaN where y is 0 or x infinite; a tiny x of the other sign gives y, rounded, itself; "
      "zero has the sign of y; of ints by 0 it is 0")  # fmt: skip
 _exact = (x - _rest) / y
@@ -74,7 +76,7 @@ row("floordiv", 2, same("num"), np.floor_divide, "x / y rounded down",
      expand=select(eq(y, 0.0), x / y, select(
          ne(_down, 0.0), select(gt(_down - _near, 0.5), _near + 1, _near),
          _copysign(0.0, x / y))),
-     emit={"f": "expand", "i": "floordiv", "u": "floordiv"}, domain=(R, POS),
+     emit={"f": "expand", "i": "floordiv", "u": "floordiv"}, domain=_OVER_ONE,
      edges="x / 0 is a signed infinity or NaN; NaN of an infinite x; of ints by 0 it is 0, the "
      "least int by -1 itself")  # fmt: skip
 
@@ -82,14 +84,14 @@ row("floordiv", 2, same("num"), np.floor_divide, "x / y rounded down",
 
 row("copysign", 2, same("float"), np.copysign, "|x| with the sign of y, of zero and NaN too",
      deriv=(select(ne(x, 0.0), t * _copysign(sign(x), x) * _copysign(1.0, y), 0.0), None),
-     emit="copysign", edges="the derivative by x is 0 at 0")  # fmt: skip
+     emit="copysign", domain=(R, POS), edges="the derivative by x is 0 at 0")  # fmt: skip
 row("signbit", 1, predicate("float"), np.signbit, "whether the sign bit is set, of zero and NaN "
      "too", deriv=(None,), emit="signbit")  # fmt: skip
 row("nextafter", 2, same("float"), np.nextafter, "the next float from x on the way to y",
      deriv=(t, None), emit="nextafter",
      edges="y where they are equal; NaN if either is")  # fmt: skip
 row("spacing", 1, same("float"), np.spacing, "the distance to the next float away from zero, with "
-     "the sign of x", deriv=(None,), emit="spacing",
+     "the sign of x", deriv=(None,), emit="spacing", domain=(_ONE,),
      edges="infinite at the largest float, NaN of infinities; of ±0 the least positive "
      "float")  # fmt: skip
 
@@ -106,8 +108,8 @@ def _ldexp(v: Any, n: Any) -> Any:
 
 
 row("ldexp", 2, same("float"), _ldexp, "x * 2 to the y, y truncated to an integer, rounded once",
-     deriv=(ldexp(t, y), None), emit="ldexp", edges="0, infinity and NaN in x stay; NaN for a NaN "
-     "in y")  # fmt: skip
+     deriv=(ldexp(t, y), None), emit="ldexp", domain=(R, _ONE),
+     edges="0, infinity and NaN in x stay; NaN for a NaN in y")  # fmt: skip
 
 
 def _mantissa(v: Any) -> Any:
@@ -120,10 +122,11 @@ def _exponent(v: Any) -> Any:
 
 
 row("mantissa", 1, same("float"), _mantissa, "m of x = m * 2**exponent(x), 0.5 <= |m| < 1",
-     deriv=(select(ne(x, 0.0), t * out / x, 0.0),), emit="mantissa", domain=(POS,),
+     deriv=(select(ne(x, 0.0), t * out / x, 0.0),), emit="mantissa", domain=(_ONE,),
      edges="0, infinities and NaN stay; the exponent counts as a constant")  # fmt: skip
 row("exponent", 1, same("float"), _exponent, "n of x = mantissa(x) * 2**n, as a float",
-     deriv=(None,), emit="exponent", domain=(POS,), edges="0 of 0, infinities and NaN")  # fmt: skip
+     deriv=(None,), emit="exponent", domain=(_ONE,),
+     edges="0 of 0, infinities and NaN")  # fmt: skip
 
 # -- predicates -----------------------------------------------------------------------------------
 
@@ -165,6 +168,6 @@ row("clip", 3, same("any"), _clip, "x within [y, z]: minimum(maximum(x, y), z); 
      expand=app("minimum", app("maximum", x, y), z), emit="expand", domain=(R, (-3.0, -1.0),
      (1.0, 3.0)), edges="z where y > z; NaN if any is")  # fmt: skip
 row("heaviside", 2, same("float"), np.heaviside, "0 for x < 0, y at 0, 1 for x > 0",
-     deriv=(None, select(eq(x, 0.0), t, 0.0)), emit="expand",
+     deriv=(None, select(eq(x, 0.0), t, 0.0)), emit="expand", domain=(POS, R),
      expand=select(lt(x, 0.0), 0.0, select(eq(x, 0.0), y, select(gt(x, 0.0), 1.0, x))),
      edges="NaN for a NaN in x")  # fmt: skip

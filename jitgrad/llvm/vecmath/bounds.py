@@ -36,7 +36,7 @@ ULP_BOUNDS: dict[str, tuple[float, float]] = {
     "gammaln": (1.95, 1.85),
     "gamma": (1.0, 1.0),
     "digamma": (1.1, 1.1),
-    "polygamma": (2.0, 1.0),
+    "polygamma": (1.5, 0.55),
 }
 """Function -> bound in ULP for (f64, f32): the worst of some millions of arguments, and a little.
 
