@@ -25,7 +25,7 @@ from ..ir.interp import run
 from ..ir.ops import TABLE, OpDef
 from ..ir.types import BOOL, I64, DType, TensorType, tensor
 from .arguments import RANGE, arguments
-from .traits import EXACT, JUMPS, NOT_SMOOTH, WILD, attributes
+from .traits import APART, EXACT, JUMPS, NOT_SMOOTH, WILD, attributes
 
 n, m = symbol("n"), symbol("m")
 SHAPES: tuple[tuple[DimLike, ...], ...] = (
@@ -373,7 +373,7 @@ def _steps(differentiable: bool, regions: bool) -> list[list[tuple[str, Callable
 
     out: list[tuple[str, Callable[[Pool], None]]] = []
     for row in TABLE.values():
-        if row.elementwise and row.name not in STRUCTURED:
+        if row.elementwise and row.name not in STRUCTURED and row.name not in APART:
             smooth = row.name not in NOT_SMOOTH and row.deriv is not None
             if smooth and not callable(row.deriv) and any(d is None for d in row.deriv or ()):
                 smooth = False

@@ -14,6 +14,8 @@ def attributes(row: OpDef) -> dict[str, Any]:
     return {name: _ATTRIBUTES[name] for name in row.attrs}
 
 
+# whose derivatives are not those of what they compute: no program is made of them
+APART = frozenset({"zero_grad", "undefined_grad", "grad_scale", "grad_clip"})
 # what has a kink or a jump, and what hides a derivative
 NOT_SMOOTH = frozenset({
     "abs", "maximum", "minimum", "max", "min", "floor", "sign", "stop_gradient", "fmax", "fmin",
@@ -23,8 +25,7 @@ NOT_SMOOTH = frozenset({
 # elementwise rows that move elements or compare them: no rounding
 EXACT = frozenset({
     "neg", "abs", "sign", "maximum", "minimum", "identity", "stop_gradient", "floor", "ceil",
-    "trunc", "rint", "round_away", "copysign", "fmax", "fmin", "clip", "heaviside", "zero_grad",
-    "undefined_grad", "grad_scale", "grad_clip",
+    "trunc", "rint", "round_away", "copysign", "fmax", "fmin", "clip", "heaviside",
 })  # fmt: skip
 # those that turn a rounding error in an operand into another result
 JUMPS = frozenset({

@@ -9,6 +9,7 @@ branch. Fits made as in :mod:`.exponential`.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 from ...ir.special import BERNOULLI, cotangent_derivative
@@ -148,13 +149,13 @@ def digamma(x: X) -> X:
     return rarely(negative, usual, reflected)
 
 
-def _power(a: X, a_low: X, n: int) -> tuple[X, X]:
+def _power(a: X, a_low: X, n: int, multiply: Callable[..., tuple[X, X]]) -> tuple[X, X]:
     """(a + a_low)^n as an unevaluated sum; n >= 1."""
     p, p_low = a, a_low
     for bit in bin(n)[3:]:
-        p, p_low = _product(p, p_low, p, p_low)
+        p, p_low = multiply(p, p_low, p, p_low)
         if bit == "1":
-            p, p_low = _product(p, p_low, a, a_low)
+            p, p_low = multiply(p, p_low, a, a_low)
     return p, p_low
 
 
@@ -199,13 +200,14 @@ def polygamma(x: X, n: int) -> X:
 
     def inverse(v: X, v_low: X) -> tuple[X, X]:
         q = up / v
-        return q, number(fma(q, v_low, residue(q, v, v.constant(up))) * (q * -down))
+        return q, fma(q, v_low, residue(q, v, v.constant(up))) * (q * -down)
 
-    first, first_low = _power(*inverse(a, zero), n + 1)
+    q, q_low = inverse(a, zero)
+    first, first_low = _power(q, number(q_low), n + 1, _product)
     first, first_low = first * down, first_low * down
     total, total_low = zero, zero
     for k in range(least - 1, 0, -1):
-        p, p_low = _power(*inverse(*two_sum(a, float(k))), n + 1)
+        p, p_low = _power(*inverse(*two_sum(a, float(k))), n + 1, product)
         total, rest = two_sum(total, p)
         total_low = total_low + (rest + p_low)
     # the rest of the sum at y = a or a + least
@@ -214,7 +216,7 @@ def polygamma(x: X, n: int) -> X:
     q, q_low = inverse(y, y_low)
     v = q * down
     twice = select(small, a.constant(1.0), 2.0)
-    power, power_low = _power(q * twice, q_low * twice, n)
+    power, power_low = _power(q * twice, number(q_low) * twice, n, product)
     part, part_low = _parts(Fraction(1, n))
     tail = fma(v * v, poly(v * v, tuple(coefficients)), fma(v, 0.5, part_low))
     head, head_low = two_product(power, part)
