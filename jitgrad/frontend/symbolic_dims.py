@@ -89,7 +89,7 @@ def bounds_of(key: slice, n: DimLike) -> tuple[DimLike, DimLike]:
 def _clipped(k: Any, n: DimLike) -> DimLike:
     d = as_dim(k)
     if d.__class__ is int:
-        return minimum(d, n) if d >= 0 else maximum(n + d, 0)  # type: ignore[operator]
+        return minimum(d, n) if d >= 0 else maximum(n + d, 0)
     if d is not None:
         inside = maximum(minimum(d, n), 0)
         short = n - d

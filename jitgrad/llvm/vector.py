@@ -26,7 +26,11 @@ _WEIGHT = {"exp": 18, "log": 20, "expm1": 22, "log1p": 25, "sin": 30, "cos": 30,
            "pow": 60, "div": 4, "sqrt": 4, "sigmoid": 40, "softplus": 60, "logaddexp": 60,
            "fmod": 14, "constant": 0, "wrap_index": 6, "nonnegative": 6, "ldexp": 20,
            "nextafter": 9, "mantissa": 9, "exponent": 9, "ipow": 14, "gcd": 40,
-           "lcm": 50}  # fmt: skip
+           "lcm": 50, "atan2": 45, "asinh": 60, "acosh": 60, "atanh": 55, "hypot": 16,
+           "logaddexp2": 60, "logit": 70, "sinc": 40}  # fmt: skip
+# wide vectors bring these nothing but four times the code
+_WEIGHT.update(dict.fromkeys(("erfc", "erfcx", "erfinv", "erfcinv", "logerfc", "log1mexp",
+                              "gammaln", "gamma", "digamma", "polygamma"), 2001))  # fmt: skip
 _MATH = 30  # another function of the vector library
 _DIVIDE = {64: 20, 32: 12}  # a quotient of ints by their bits; fewer: 8
 # Measured, f64 with 8 native lanes (ns an element; ms of LLVM), by lanes x copies of the body:

@@ -18,7 +18,9 @@ GATHERS = frozenset({"gather", "take_along", "dynamic_slice"})
 INDEX = frozenset({"broadcast", "transpose", "reverse", "slice", "pad", "fill"}) | GATHERS
 _COST = {"div": 4, "sqrt": 6, "select": 1, "constant": 0, "iota": 1, "pow": 40, "sin": 20,
          "cos": 20, "tanh": 16, "cast": 1, "fmod": 12, "ipow": 20, "gcd": 60,
-         "lcm": 60}  # fmt: skip
+         "lcm": 60, "atan2": 24, "asinh": 30, "acosh": 30, "atanh": 28, "erfc": 45, "erfcx": 45,
+         "erfinv": 45, "erfcinv": 45, "gammaln": 55, "gamma": 80, "digamma": 50, "polygamma": 120,
+         "log1mexp": 45, "logit": 45, "sinc": 25, "logaddexp2": 30, "logerfc": 100}  # fmt: skip
 
 
 def cost_of(op: Op) -> int:

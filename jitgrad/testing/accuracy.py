@@ -1,16 +1,31 @@
-"""How many units in the last place a result is from the exact one, and arguments to try."""
+"""How many units in the last place a result is from the exact one, and arguments to try.
+
+    python -m jitgrad.testing.accuracy [-n 20000] [function …]
+
+measures the functions of the vector library on this machine against their bounds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import argparse
+import ctypes
+import math
+from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 
 from ..ir import special
+from ..llvm.engine import compile_module
+from ..llvm.target import Target
+from ..llvm.text import DTYPES, vec
+from ..llvm.vecmath import BELOW_ZERO, FUNCTIONS, LIBM_BOUND, ULP_BOUNDS, MathLibrary, function
 
 FLOATS: dict[str, type[np.floating[Any]]] = {"f32": np.float32, "f64": np.float64}
 """jitgrad float dtype -> NumPy's."""
+NAMES = [*sorted(FUNCTIONS.keys() - {"polygamma"}), "polygamma.1", "polygamma.2", "polygamma.7"]
+"""The functions of the vector library; polygamma has an order."""
 
 
 def ulp_error(got: np.ndarray, exact: np.ndarray, least: np.ndarray | float = 0.0) -> np.ndarray:
@@ -141,3 +156,109 @@ def pairs(dtype: str, n: int, seed: int = 0) -> Iterator[tuple[str, tuple[np.nda
             yield regime + " to the ends", (base.astype(t), power.astype(t))
     integers = rng.integers(-40, 40, n).astype(t)
     yield "integers", (rng.uniform(-20, 20, n).astype(t), integers)
+
+
+def samples(name: str, dtype: str, n: int, seed: int = 0) -> Iterator[tuple[str, tuple]]:
+    """:func:`pairs` or :func:`regimes` as tuples of arguments, by the arity of the function."""
+    if function(name).arity == 2:
+        return pairs(dtype, n, seed)
+    return ((regime, (x,)) for regime, x in regimes(dtype, n, seed))
+
+
+def bound(name: str, dtype: str, target: Target) -> float:
+    """What the function is held to on `target`, in ULP."""
+    if target.fma or not function(name).needs_fma:
+        return ULP_BOUNDS[name.split(".")[0]][0 if dtype == "f64" else 1]
+    return LIBM_BOUND
+
+
+def errors(name: str, args: Sequence[np.ndarray], got: np.ndarray, exact: np.ndarray) -> np.ndarray:
+    """In ULP of the result; below zero, where `BELOW_ZERO` says so, of what it says at least."""
+    least = BELOW_ZERO.get(name.split(".")[0])
+    if least is None:
+        return ulp_error(got, exact)
+    order = int(name.partition(".")[2] or 0)
+    return ulp_error(got, exact, np.where(args[0] < 0, least * math.factorial(order), 0))
+
+
+@cache
+def compiled(
+    name: str, dtype: str, lanes: int, target: Target | None = None, inline_limit: int = 100
+) -> Callable[..., np.ndarray]:
+    """A function of the vector library on arrays, through machine code for `target`.
+
+    The result has the module as its attribute `module`.
+    """
+    target = target or Target.host()
+    lib = MathLibrary(target.fma, inline_limit, target.attributes)
+    symbol = lib.use(name, dtype, lanes)
+    arity = function(name).arity
+    text = loop_text(symbol, dtype, lanes, arity) + lib.text()
+    module = compile_module(text, {}, target=target)
+    pointers = [ctypes.c_void_p] * arity
+    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, *pointers)(module.address("run"))
+
+    def call(*args: np.ndarray) -> np.ndarray:
+        n = len(args[0])
+        full = [np.ones(n + -n % lanes, FLOATS[dtype]) for _ in args]
+        for whole, a in zip(full, args, strict=True):
+            whole[:n] = a
+        out = np.empty_like(full[0])
+        run(out.ctypes.data, len(out), *(a.ctypes.data for a in full))
+        return out[:n]
+
+    call.module = module  # type: ignore[attr-defined]
+    return call
+
+
+def loop_text(symbol: str, dtype: str, lanes: int, arity: int) -> str:
+    """``run(out, n, x[, y])``: `symbol` over arrays whose length is a multiple of `lanes`."""
+    ty, scalar = vec(dtype, lanes), DTYPES[dtype]
+    names = "xy"[:arity]
+    loads = "".join(
+        f"  %p{c} = getelementptr {scalar}, ptr %{c}, i64 %i\n"
+        f"  %v{c} = load {ty}, ptr %p{c}, align 4\n"
+        for c in names
+    )
+    return f"""
+define void @run(ptr %out, i64 %n, {", ".join("ptr %" + c for c in names)}) {{
+entry:
+  br label %loop
+loop:
+  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
+{loads}  %r = call {ty} {symbol}({", ".join(f"{ty} %v{c}" for c in names)})
+  %p = getelementptr {scalar}, ptr %out, i64 %i
+  store {ty} %r, ptr %p, align 4
+  %next = add i64 %i, {lanes}
+  %more = icmp ult i64 %next, %n
+  br i1 %more, label %loop, label %done
+done:
+  ret void
+}}
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Print the worst error of each function beside its bound; 1 if one is beyond."""
+    parser = argparse.ArgumentParser(prog="python -m jitgrad.testing.accuracy")
+    parser.add_argument("names", nargs="*", help="functions; polygamma.3 is of order 3")
+    parser.add_argument("-n", type=int, default=20_000, help="arguments a regime")
+    options = parser.parse_args(argv)
+    host = Target.host()
+    beyond = 0
+    for name in options.names or NAMES:
+        for dtype in FLOATS:
+            f, exact, worst = compiled(name, dtype, 16), oracle(name, dtype), (0.0, "", [])
+            for regime, args in samples(name, dtype, options.n):
+                error = errors(name, args, f(*args), exact(*args))
+                at = int(error.argmax())
+                worst = max(worst, (float(error[at]), regime, [float(a[at]) for a in args]))
+            limit = bound(name, dtype, host)
+            beyond += worst[0] > limit
+            mark = "  BEYOND" if worst[0] > limit else ""
+            print(f"{name:12} {dtype}  {worst[0]:6.3f} of {limit:5.2f}  {worst[2]}{mark}")
+    return 1 if beyond else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

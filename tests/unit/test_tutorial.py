@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 
 import jitgrad.frontend.pp as pp_module
+import jitgrad.frontend.pp_graph
 import jitgrad.frontend.symbolic
-import jitgrad.gradient
+import jitgrad.graph
+import jitgrad.printing
 import jitgrad.symbolic_function
+import jitgrad.symbolic_grad
 import jitgrad.tensor
 import jitgrad.tensor as T
 from jitgrad import function, grad, pp
@@ -48,7 +51,16 @@ def test_derivative_of_the_logistic_function(mode):
     "module",
     [
         jitgrad.tensor,
-        jitgrad.gradient,
+        jitgrad.symbolic_grad,
+        jitgrad.symbolic_jacobian,
+        jitgrad.symbolic_markers,
+        jitgrad.symbolic_numeric,
+        jitgrad.printing,
+        jitgrad.graph,
+        jitgrad.frontend.pp_graph,
+        jitgrad.frontend.pp_layout,
+        jitgrad.frontend.pp_tree,
+        jitgrad.frontend.symbolic_graph,
         jitgrad.symbolic_function,
         jitgrad.frontend.symbolic,
         pp_module,

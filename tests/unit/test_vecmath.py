@@ -1,30 +1,28 @@
 """Vector math: within its ULP bounds on random and special arguments, on every kind of target."""
 
-import ctypes
-import functools
 import math
 
 import mpmath
 import numpy as np
 import pytest
 
-from jitgrad.llvm.engine import compile_module
 from jitgrad.llvm.target import Target
-from jitgrad.llvm.text import DTYPES, vec
 from jitgrad.llvm.vecmath import (
     BELOW_ZERO,
     FUNCTIONS,
     LANES,
-    LIBM_BOUND,
     ULP_BOUNDS,
     MathLibrary,
     function,
 )
 from jitgrad.testing.accuracy import (
     FLOATS,
+    NAMES,
+    bound,
+    compiled,
+    errors,
     oracle,
-    pairs,
-    regimes,
+    samples,
     special_values,
     ulp_error,
     wide,
@@ -34,80 +32,7 @@ from jitgrad.testing.accuracy import (
 HOST = Target.host()
 LEVELS = [HOST, Target.x86("avx2"), Target.x86("sse2")]
 RUNNABLE = [t for t in LEVELS if t.runs_on(HOST)]
-# polygamma has an order
-NAMES = sorted(FUNCTIONS.keys() - {"polygamma"}) + ["polygamma.1", "polygamma.2", "polygamma.7"]
 INF, NAN, PI = float("inf"), float("nan"), np.pi
-
-
-def loop_text(symbol, dtype, lanes, arity):
-    """``run(out, n, x[, y])``: `symbol` over arrays whose length is a multiple of `lanes`."""
-    ty, scalar = vec(dtype, lanes), DTYPES[dtype]
-    names = "xy"[:arity]
-    loads = "".join(
-        f"  %p{c} = getelementptr {scalar}, ptr %{c}, i64 %i\n"
-        f"  %v{c} = load {ty}, ptr %p{c}, align 4\n"
-        for c in names
-    )
-    return f"""
-define void @run(ptr %out, i64 %n, {", ".join("ptr %" + c for c in names)}) {{
-entry:
-  br label %loop
-loop:
-  %i = phi i64 [ 0, %entry ], [ %next, %loop ]
-{loads}  %r = call {ty} {symbol}({", ".join(f"{ty} %v{c}" for c in names)})
-  %p = getelementptr {scalar}, ptr %out, i64 %i
-  store {ty} %r, ptr %p, align 4
-  %next = add i64 %i, {lanes}
-  %more = icmp ult i64 %next, %n
-  br i1 %more, label %loop, label %done
-done:
-  ret void
-}}
-"""
-
-
-@functools.cache
-def compiled(name, dtype, lanes, target=HOST, inline_limit=100):
-    """The function `name` on NumPy arrays, through machine code for `target`."""
-    lib = MathLibrary(target.fma, inline_limit, target.attributes)
-    symbol = lib.use(name, dtype, lanes)
-    arity = function(name).arity
-    module = compile_module(loop_text(symbol, dtype, lanes, arity) + lib.text(), {}, target=target)
-    pointers = [ctypes.c_void_p] * arity
-    run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, *pointers)(module.address("run"))
-
-    def call(*args):
-        n = len(args[0])
-        full = [np.ones(n + -n % lanes, FLOATS[dtype]) for _ in args]
-        for whole, a in zip(full, args, strict=True):
-            whole[:n] = a
-        out = np.empty_like(full[0])
-        run(out.ctypes.data, len(out), *(a.ctypes.data for a in full))
-        return out[:n]
-
-    call.module = module  # type: ignore[attr-defined]
-    return call
-
-
-def bound(name, dtype, target):
-    if target.fma or not function(name).needs_fma:
-        return ULP_BOUNDS[name.split(".")[0]][0 if dtype == "f64" else 1]
-    return LIBM_BOUND
-
-
-def errors(name, args, got, exact):
-    """In ULP of the result; below zero, where `BELOW_ZERO` says so, of what it says at least."""
-    least = BELOW_ZERO.get(name.split(".")[0])
-    if least is None:
-        return ulp_error(got, exact)
-    order = int(name.partition(".")[2] or 0)
-    return ulp_error(got, exact, np.where(args[0] < 0, least * math.factorial(order), 0))
-
-
-def samples(name, dtype, n, seed=0):
-    if function(name).arity == 2:
-        return pairs(dtype, n, seed)
-    return ((regime, (x,)) for regime, x in regimes(dtype, n, seed))
 
 
 def check(name, dtype, lanes, target, n, seed):
@@ -225,6 +150,7 @@ EXACTLY = {
     "pow": mpmath.power,
     "exp2": lambda v: mpmath.power(2, v),
     "log2": lambda v: mpmath.log(v, 2),
+    "log1mexp": lambda v: mpmath.log(1 - mpmath.exp(v)) if v < 0 else mpmath.nan,
     "acosh": lambda v: mpmath.acosh(v) if v >= 1 else mpmath.nan,
     "fmod": lambda v, w: mpmath.sign(v) * mpmath.fmod(abs(v), abs(w)),
     "hypot": lambda v, w: mpmath.sqrt(v * v + w * w),

@@ -163,9 +163,8 @@ def _log1mexp(v: Any) -> Any:
 
 
 row("log1mexp", 1, same("float"), _log1mexp, "log(1 - exp(x)) of negative x",
-     deriv=(-(t / expm1(-x)),), domain=((-8.0, -0.05),), emit="expand",
-     expand=select(x > -math.log(2), log(-expm1(x)), log1p(-exp(x))),
-     edges="-inf at 0, NaN above; -0.0 from where exp(x) is lost beside 1")  # fmt: skip
+     deriv=(-(t / expm1(-x)),), domain=((-8.0, -0.05),), emit="math",
+     edges="-inf at 0, NaN above; -exp(x) where that is lost beside 1, -0.0 at last")  # fmt: skip
 
 
 def _logit(v: Any) -> Any:

@@ -58,7 +58,6 @@ row("erfcinv", 1, same("float"), special.reference(special.erfcinv), "the y with
      edges="inf at 0, -inf at 2, NaN outside; 0.0 at 1")  # fmt: skip
 
 
-
 def _logerfc(v: Any) -> Any:
     v = np.asarray(v)
     beyond = np.log(_erfcx(np.maximum(v, 0))) - v * v

@@ -1,4 +1,4 @@
-"""Logarithms: log, log2, log10, log1p.
+"""Logarithms: log, log2, log10, log1p, log1mexp.
 
 x = 2^k m with sqrt(1/2) <= m < sqrt(2), f = m - 1, s = f / (2 + f), and
 log m = f - f²/2 + s (f²/2 + R(s²)), R(s²) = log((1 + s) / (1 - s)) / s - 2. R is a near-minimax fit
@@ -7,7 +7,7 @@ made as in :mod:`.exponential`. The shape of the sum is that of FDLIBM (Ng 1993)
 
 from __future__ import annotations
 
-from .exponential import LN2
+from .exponential import LN2, UNDERFLOW, exp_parts, power_of_two, scale
 from .expr import (
     BIAS,
     INF,
@@ -16,6 +16,7 @@ from .expr import (
     SIGN,
     X,
     bitcast,
+    clamp_below,
     copysign,
     fabs,
     fast_two_sum,
@@ -23,6 +24,7 @@ from .expr import (
     poly,
     select,
     two_product,
+    two_sum,
 )
 from .library import define
 
@@ -173,7 +175,20 @@ def log1p(x: X) -> X:
     return select((x > -1.0) & (x < INF), result, other)
 
 
+def log1mexp(x: X) -> X:
+    """log(1 - exp(x)) for x < 0: 1 - exp(x) as a sum of two parts; -exp(x) where that is lost."""
+    v = clamp_below(x, UNDERFLOW[x.dtype])
+    bits, e, e_low = exp_parts(v, v.constant(0.0))
+    tiny = x < -40.0
+    s = select(tiny, e.constant(0.0), power_of_two(bits, x.dtype))
+    high, low = two_sum(e * -s, 1.0)
+    high, low = log_sum_parts(*fast_two_sum(high, fma(e_low, -s, low)))
+    result = select(tiny, -scale(e + e_low, bits), high + low)
+    return select(x < 0.0, result, select(x.eq(0.0), result.constant(-INF), NAN))
+
+
 define("log", 1, log)
+define("log1mexp", 1, log1mexp, libm=False)
 define("log2", 1, log2)
 define("log10", 1, log10)
 define("log1p", 1, log1p)
