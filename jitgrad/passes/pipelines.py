@@ -9,7 +9,7 @@ from .base import PassManager, parse_pipeline
 
 # What every program goes through before code is made, whichever back end runs it.
 TENSOR = ("inline,last,sink,hoist,merge-scans,resolve-dims,stabilize{canonical=true},simplify,"
-          "merge-conds,dce")  # fmt: skip
+          "merge-conds,dce,bulk,simplify,dce")  # fmt: skip
 # What the machine-code back end adds.
 LOWER = "expand,simplify,dce,fuse"
 # What a graph may go through before it is differentiated: nothing that derivatives would notice.
@@ -46,6 +46,9 @@ ORDERS = (
     Order("canonicalize", "stabilize", "keepdims and fill come in one form then"),
     Order("stabilize", "simplify", "simplification may take a pattern apart, and drops the "
           "stop_gradient that a second differentiation of a stabilized graph needs"),
+    Order("merge-scans", "bulk", "twin loops are alike until one of them has lost its products"),
+    Order("stabilize", "bulk", "patterns do not look from a loop's body into what is around it"),
+    Order("bulk", "fuse", "loops whose bodies are kernels cannot be taken apart"),
     Order("stabilize", "expand", "an expanded sigmoid is no sigmoid to a pattern"),
     Order("simplify", "fuse", "what is computed twice would be fused twice"),
     Order("expand", "fuse", "kernels hold only ops that have machine code"),

@@ -95,12 +95,12 @@ def _operands(op: Op, k: int, where: Where) -> list[tuple[Value, Where]]:
     for j, v in enumerate(op.operands[1:]):
         pair = [found.get(id(r.params[j]), {}) for r, found in zip(op.regions, sides)]
         surely = [w is _ALWAYS for w in pair]
-        if where is _ALWAYS:
+        if not any(pair):
+            mine = where  # no branch reads it, but the cond still names it (dce drops it)
+        elif where is _ALWAYS:
             mine: Where = {(k, side): surely[side] for side in (0, 1) if pair[side]}
-        elif any(pair):  # the cond goes into branches itself
+        else:  # the cond goes into branches itself
             mine = {place: sure and all(surely) for place, sure in where.items()}
-        else:
-            continue
         out.append((v, _union(mine, {})))
     return out
 

@@ -31,8 +31,9 @@ NAMES = [*sorted(FUNCTIONS.keys() - {"polygamma"}), "polygamma.1", "polygamma.2"
 def ulp_error(got: np.ndarray, exact: np.ndarray, least: np.ndarray | float = 0.0) -> np.ndarray:
     """|got - exact| in units in the last place of `got`'s dtype at `exact`, elementwise.
 
-    The units are those at `least` where `exact` is smaller. `got` is f32 or f64, `exact` the same shape in a wider dtype. A NaN on one side only and an
-    infinity that should have been a number, or the other way round, count as infinite error.
+    The units are those at `least` where `exact` is smaller. `got` is f32 or f64, `exact` the same
+    shape in a wider dtype. A NaN on one side only and an infinity that should have been a number,
+    or the other way round, count as infinite error.
 
     >>> one = np.array([1.0, np.nan])
     >>> ulp_error(np.nextafter(one, 2), one.astype(np.longdouble)).tolist()
