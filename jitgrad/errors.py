@@ -78,7 +78,8 @@ class GradientError(JitgradError):
     """A gradient is not what finite differences give: position, both values, errors, tolerances."""
 
     def __init__(self, arg: int, err_pos: int, shape: tuple[int, ...], val1: float, val2: float,
-                 abs_err: float, rel_err: float, abs_tol: float, rel_tol: float) -> None:  # fmt: skip
+                 abs_err: float, rel_err: float, abs_tol: float,
+                 rel_tol: float) -> None:  # fmt: skip
         super().__init__(
             f"numeric gradient and analytic gradient exceed tolerance:\n"
             f"  at position {err_pos} of argument {arg}, of shape {shape}: {val1:g} (analytic) and "

@@ -114,7 +114,8 @@ class State:
         """The function that the user calls, with Theano's attributes."""
         inner = self.program.call
         alone = direct(self.inputs, self.targets, self.form) and inner is not None
-        if not alone or self.maker.before is not None or "_owner" in inner.__dict__:  # a copy: the first one is called by its users
+        # a copy has a call of its own: the first one is called by its users
+        if not alone or self.maker.before is not None or "_owner" in inner.__dict__:
             inner = self.timed(self.caller())
             call = bare(inner, self.name, self.maker.mode.native)
         elif self.profile is not None:

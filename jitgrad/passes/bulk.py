@@ -20,7 +20,7 @@ from ..ir.ops import TABLE
 from .base import Pass, register
 from .dce import has_effect
 from .fold import is_number, splat
-from .hoist import has_scan
+from .hoist import has_scan, hoist_block
 from .sink import remake
 
 _SCAN, _MATMUL, _ADD, _MUL = (TABLE[n] for n in ("scan", "matmul", "add", "mul"))
@@ -29,6 +29,7 @@ _ALONG = _MOVES | {_MATMUL} | {
     r for r in TABLE.values() if r.elementwise and not r.props & {"raises", "prints", "effect"}
 }  # fmt: skip
 _ALIKE = _ALONG | {TABLE[n] for n in ("constant", "dim", "iota", "broadcast")}
+ROUNDS = 4
 Env = dict[Value, tuple[Value, bool]]  # values of the body, outside; whether one for each step
 
 
@@ -313,13 +314,15 @@ def bulk_block(block: Block) -> Block:
         return block
     env: dict[Value, Value] = {}
     out: list[Op] = []
-    for op in block.ops:
-        operands = tuple([env.get(v, v) for v in op.operands])
+    todo = [(op, 0) for op in reversed(block.ops)]
+    while todo:
+        op, round_ = todo.pop()
+        operands = tuple([_last(v, env) for v in op.operands])
         regions = op.regions
-        if op.opdef.family == "control" and any(map(has_scan, regions)):
+        if not round_ and op.opdef.family == "control" and any(map(has_scan, regions)):
             regions = tuple([bulk_block(r) for r in regions])
         new = remake(op, operands, regions, env)
-        if new.opdef is _SCAN and not has_effect(new):
+        if new.opdef is _SCAN and round_ < ROUNDS and not has_effect(new):
             mark = serial()
             loop = Loop(new)
             loop.ahead()
@@ -327,13 +330,20 @@ def bulk_block(block: Block) -> Block:
             loop.outputs()
             if loop.changed:
                 results = loop.results()
-                out += reachable(results, since=mark)
                 env.update(zip(op.results, results))
+                # what is stacked now may be what the last product is needed for
+                todo += [(o, round_ + 1) for o in reversed(reachable(results, since=mark))]
                 continue
         out.append(new)
     if len(out) == len(block.ops) and all(a is b for a, b in zip(out, block.ops)):
         return block
-    return Block(block.params, out, [env.get(v, v) for v in block.results])
+    return Block(block.params, out, [_last(v, env) for v in block.results])
+
+
+def _last(v: Value, env: dict[Value, Value]) -> Value:
+    while v in env:
+        v = env[v]
+    return v
 
 
 @register
@@ -347,7 +357,7 @@ class Bulk(Pass):
         body = bulk_block(fn.body)
         if body is fn.body:
             return fn
-        out = fn.with_body(body)
+        out = fn.with_body(hoist_block(body))  # what left an inner loop may be alike outside
         if "dim_notes" in fn.cache:
             out.cache["dim_notes"] = fn.cache["dim_notes"]
         return out

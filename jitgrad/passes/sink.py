@@ -95,10 +95,11 @@ def _operands(op: Op, k: int, where: Where) -> list[tuple[Value, Where]]:
     for j, v in enumerate(op.operands[1:]):
         pair = [found.get(id(r.params[j]), {}) for r, found in zip(op.regions, sides)]
         surely = [w is _ALWAYS for w in pair]
+        mine: Where
         if not any(pair):
             mine = where  # no branch reads it, but the cond still names it (dce drops it)
         elif where is _ALWAYS:
-            mine: Where = {(k, side): surely[side] for side in (0, 1) if pair[side]}
+            mine = {(k, side): surely[side] for side in (0, 1) if pair[side]}
         else:  # the cond goes into branches itself
             mine = {place: sure and all(surely) for place, sure in where.items()}
         out.append((v, _union(mine, {})))

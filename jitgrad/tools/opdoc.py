@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,20 +87,26 @@ def derivative(row: OpDef) -> str:
 
 def _term(row: OpDef, k: int) -> str:
     """The derivative by operand k; where it depends on the op, that of an op on parameters."""
-    types = next(t for t in _operand_types(row))
-    attrs: dict[str, Any] = dict.fromkeys(row.attrs, 3)
+    attrs: dict[str, Any] = _attrs(row)
+    types = next(_operand_types(row), None)
+    if types is None:  # not left to a loop that would take a StopIteration for its end
+        raise JitgradError(f"no operands are found that the op {row.name} takes")
     op = Builder().op(row.name, *[Value(t) for t in types], **attrs)
     term = row.derivative(op, k)
     return "" if term is None else str(term)
 
 
-def _operand_types(row: OpDef) -> Iterable[tuple]:
-    n = row.arity or 0
+def _attrs(row: OpDef) -> dict[str, Any]:
+    return {**row.cases[0].attrs} if row.cases else dict.fromkeys(row.attrs, 3)
+
+
+def _operand_types(row: OpDef) -> Iterator[tuple]:
+    n, attrs = row.arity or 0, _attrs(row)
     for first in (F64, I64, BOOL):
         for rest in (F64, first):
             types = (tensor(first, ()), *[tensor(rest, ())] * (n - 1))[:n]
             try:
-                row.types(row.name, types, dict.fromkeys(row.attrs, 3), ())
+                row.types(row.name, types, attrs, ())
             except JitgradError:
                 continue
             yield types

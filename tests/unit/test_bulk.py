@@ -110,7 +110,6 @@ def test_products_leave_loops_and_results_stay(name: str, batch: bool) -> None:
         after = pipeline(TENSOR).run(fn, verify=True)
         assert inside(before, "matmul") > inside(after, "matmul") or name == "running"
         assert inside(after, "matmul") == left
-        assert inside(after, "broadcast") <= inside(before, "broadcast")
         for steps in (1, 4):
             k, m = 3, 2
             shapes = [(steps, 5, k) if batch else (steps, k), (k, m), (m, m), (m, 4),

@@ -43,9 +43,10 @@ row("erfc", 1, same("float"), _from_python(math.erfc), "1 - erf(x) without cance
 
 # 2 x erfcx(x) - 2/sqrt(pi) cancels for large x: from 16 on the asymptotic series (A&S 7.1.23)
 _u = 1 / (x * x)
+_series: Any = 0.0
 for _k in range(9, 0, -1):
     _c = (-1) ** _k * math.prod(range(1, 2 * _k, 2)) / 2**_k * _TWO_PER_ROOT_PI
-    _series = _u * _c if _k == 9 else _u * (_c + _series)
+    _series = _u * (_c + _series) if _k < 9 else _u * _c
 row("erfcx", 1, same("float"), special.reference(special.erfcx), "exp(x²) erfc(x)", emit="math",
      deriv=(t * select(gt(x, 16.0), _series, 2 * x * out - _TWO_PER_ROOT_PI),),
      edges="infinite from x = -26.7 down (f64), never underflows: 1/(sqrt(pi) x) for large "

@@ -100,7 +100,7 @@ def exp(x: X) -> X:
 
 
 def exp_parts(v: X, low: X) -> tuple[X, X, X]:
-    """The bits of n on top of those of :func:`magic`, and e^(v + low) 2^-n as an unevaluated sum."""
+    """The bits of n on top of those of :func:`magic`; e^(v + low) 2^-n as an unevaluated sum."""
     bits, r, r_low = reduce(v)
     r, r_low = two_sum(r, r_low + low)
     tail = fma(r * r, poly(r, EXPM1[v.dtype]), fma(r_low, r, r_low))

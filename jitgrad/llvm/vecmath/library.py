@@ -90,8 +90,9 @@ class MathLibrary:
     def use(self, name: str, dtype: str, lanes: int, n: int | None = None) -> str:
         """The symbol of a function of :data:`FUNCTIONS` on f32 or f64; counts the use.
 
-        `n` is the order of a function that has one, polygamma. The symbol takes and gives ``vec(dtype, lanes)``. KeyError for an unknown function,
-        ValueError for a dtype or a number of lanes that is not in :data:`LANES`.
+        `n` is the order of a function that has one, polygamma. The symbol takes and gives
+        ``vec(dtype, lanes)``. KeyError for an unknown function, ValueError for a dtype or a number
+        of lanes that is not in :data:`LANES`.
         """
         if dtype not in ("f64", "f32") or lanes not in LANES:
             raise ValueError(f"no math functions on {lanes} lanes of {dtype}")
