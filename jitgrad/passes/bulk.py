@@ -209,9 +209,10 @@ class Loop:
             if v not in given:
                 extra[v] = None
         ys = [v for v, _ in self.ys] + [v for v in extra if v not in {w for w, _ in self.ys}]
-        block = Block([p for p, _ in self.consts] + [p for p, *_ in self.carries]
-                      + [p for p, _ in self.xs], self.ops,
-                      [r for _, _, r, _ in self.carries] + ys)  # fmt: skip
+        params = [p for p, _ in self.consts] + [p for p, *_ in self.carries]
+        params += [p for p, _ in self.xs]
+        outs = [r for _, _, r, _ in self.carries] + ys
+        block = Block(params, reachable(outs, params), outs)
         operands = ([v for _, v in self.consts] + [v for _, v, _, _ in self.carries]
                     + [v for _, v in self.xs])  # fmt: skip
         attrs = {**self.op.attrs, "carries": len(self.carries), "consts": len(self.consts)}

@@ -181,7 +181,10 @@ def test_references_are_good_to_an_ulp(name, f, points, rtol):
     x = np.concatenate([np.random.default_rng(5).uniform(low, high, 200), points])
     for dtype in (F64, F32):
         v = x.astype(dtype.np)
-        v = v[(v > low - 5) & (np.abs(v) != 1) | (stem not in ("asin", "acos", "atanh", "erfinv"))]
+        v = v[
+            (v > low - 5) & (np.abs(v) != 1)
+            | (stem not in ("asin", "acos", "atanh", "erfinv", "logit"))
+        ]
         with np.errstate(all="ignore"):
             got = row.ref(v, **attrs)
         assert got.dtype == dtype.np
@@ -189,7 +192,7 @@ def test_references_are_good_to_an_ulp(name, f, points, rtol):
             want = np.array([float(mpmath.re(f(mpmath.mpf(float(a))))) for a in v])
         ok = np.isfinite(want) & (np.abs(want) < np.finfo(dtype.np).max)
         eps = 2 * np.finfo(dtype.np).eps
-        np.testing.assert_allclose(got[ok], want[ok], eps, 0, err_msg=name)
+        np.testing.assert_allclose(got[ok], want[ok], eps, np.finfo(dtype.np).tiny, err_msg=name)
 
 
 def test_references_keep_shapes_and_take_anything():
