@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from .ir.core import Value
 from .ir.dims import Dim, evaluate, symbols
 
 __all__ = ["In", "Input", "Out", "PythonCall", "SlowCall"]
+
+_data = attrgetter("cell.data")
 
 
 class PythonCall:
@@ -104,7 +107,7 @@ class SlowCall:
         n = len(self.given)
         if len(given) > n:
             raise TypeError(f"{self.name} takes {n} inputs, not {len(given)}: {self.listed()}")
-        values: list[Any] = [*given, *(i.cell.data for i in self.inputs[len(given) :])]
+        values: list[Any] = [*given, *map(_data, self.inputs[len(given) :])]
         for name, value in named.items():
             k = self.place(name)
             if k < len(given):

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from time import perf_counter
 from typing import Any
 
@@ -21,13 +22,14 @@ from .errors import at
 from .frontend.source import here
 from .frontend.symbolic import TensorVariable
 from .frontend.symbolic_graph import FunctionGraph
-from .frontend.symbolic_shared import Container, SharedVariable
+from .frontend.symbolic_shared import Container, Guard, SharedVariable, guards_of
 from .ir.core import Function
 from .runtime.standin import PythonFunction
 from .symbolic_call import Input, SlowCall
 
 Call = Callable[..., Any]
 _TWICE: Any = object()
+_data = attrgetter("data")
 
 
 class Values:
@@ -148,7 +150,10 @@ class State:
         return timed
 
     def caller(self) -> Call:
-        """A call in Python around the program's: what is missing comes from containers."""
+        """A call in Python around the program's: what is missing comes from containers.
+
+        These are read, and written, by one call of `map`: no other thread comes between.
+        """
         slow, program, form, keys = self.slow, self.program, self.form, self.keys
         direct = program.call if program.call is not None else slow.whole
         given = [i for i in self.inputs if i.given]
@@ -156,6 +161,7 @@ class State:
         least = max((k + 1 for k, i in enumerate(given) if i.cell.data is None), default=0)
         cells = tuple([i.cell for i in self.inputs])
         rest, targets = cells[n:], tuple(self.targets)
+        data = ("data",) * len(targets)
         plain = not targets and form != "dict"  # what the program gives is the result
         subset_is_mine = all(i.name != "output_subset" for i in given)
 
@@ -167,18 +173,17 @@ class State:
                     return self.subset(call(*args, **named), subset)
                 outs = slow(*args, **named)
             else:
-                outs = direct(*args, *[c.data for c in (rest if k == n else cells[k:])])
+                outs = direct(*args, *map(_data, rest if k == n else cells[k:]))
             if plain:
                 return outs
-            for c, a in zip(targets, outs[n_out:]):
-                c.data = a
+            any(map(setattr, targets, data, outs[n_out:]))
             if form == "single":
                 return outs[0]
             if form == "list":
                 return outs[:n_out]
             return dict(zip(keys, outs)) if keys is not None else None
 
-        return call
+        return guarded(call, guards_of(targets)) if targets else call
 
     def subset(self, outs: Any, wanted: Any) -> Any:
         """The results that `output_subset` names: by position, or by the keys of a dict."""
@@ -258,6 +263,18 @@ class State:
         exact = getattr(self.program.compiled, "exact", None)
         if exact is not None:
             exact.variants.clear()
+
+
+def guarded(call: Call, guards: Sequence[Guard]) -> Call:
+    """`call`, one thread after the other: two that update the same container exclude each other."""
+    first, *more = guards
+
+    def alone(*args: Any, **named: Any) -> Any:
+        with first.lock:
+            return inner(*args, **named)
+
+    inner = guarded(call, more) if more else call
+    return alone
 
 
 def direct(inputs: Sequence[Input], targets: Sequence[Any], form: str) -> bool:

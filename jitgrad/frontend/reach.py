@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from ..ir.core import Op, Value
 from ..ir.dims import Dim, symbol, symbols
 from ..ir.types import TensorType
-from . import symbolic as _first  # noqa: F401  # the others need it whole
 from .symbolic_dims import source_of
 from .symbolic_notes import owners, recipes
 

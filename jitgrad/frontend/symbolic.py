@@ -9,11 +9,14 @@ dim never broadcasts silently. Operators and methods stand in `symbolic_methods`
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary, ref
 
 import numpy as np
+
+import jitgrad.frontend.symbolic as front  # this module, for what it loads when it is used
 
 from .. import config
 from ..errors import Loc, at
@@ -26,6 +29,20 @@ from .source import here
 from .symbolic_methods import Operators
 from .symbolic_notes import owners, tags
 from .symbolic_type import TensorType, checked_dtype, of_shape
+
+if TYPE_CHECKING:
+    from . import symbolic_constants as constants  # noqa: F401
+    from . import symbolic_create as creation  # noqa: F401
+    from . import symbolic_index as indexing  # noqa: F401
+    from . import symbolic_join as joins  # noqa: F401
+    from . import symbolic_math as maths  # noqa: F401
+    from . import symbolic_ops as ops  # noqa: F401
+    from . import symbolic_products as products  # noqa: F401
+    from . import symbolic_reduce as reductions  # noqa: F401
+    from . import symbolic_select as selections  # noqa: F401
+    from . import symbolic_shape as shapes  # noqa: F401
+    from . import symbolic_sort as sorting  # noqa: F401
+    from . import symbolic_update as updates  # noqa: F401
 
 _count = iter(range(sys.maxsize))
 # the variable around a value, while somebody holds it: so walking a graph meets the same objects
@@ -235,7 +252,7 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None,
     """
     if isinstance(x, TensorVariable):
         if dtype is not None:
-            x = ops.cast(x, dtype)
+            x = front.ops.cast(x, dtype)
         if ndim is not None and x.ndim != ndim:
             extra = x.ndim - ndim
             if extra < 0:
@@ -246,7 +263,7 @@ def as_tensor_variable(x: Any, name: str | None = None, ndim: int | None = None,
             return x.dimshuffle(*range(extra, x.ndim))
         return x
     if isinstance(x, (list, tuple)) and _has_variables(x):
-        return as_tensor_variable(joins.stacklists(x), name, ndim, dtype)
+        return as_tensor_variable(front.joins.stacklists(x), name, ndim, dtype)
     return constant(x, name, ndim, dtype)
 
 
@@ -256,17 +273,16 @@ def _has_variables(x: Any) -> bool:
     )
 
 
-# The functions behind operators and methods (`symbolic_methods` finds them here); they need the
-# classes above.
-import jitgrad.frontend.symbolic_constants as constants  # noqa: E402, F401
-import jitgrad.frontend.symbolic_create as creation  # noqa: E402, F401
-import jitgrad.frontend.symbolic_index as indexing  # noqa: E402, F401
-import jitgrad.frontend.symbolic_join as joins  # noqa: E402
-import jitgrad.frontend.symbolic_math as maths  # noqa: E402, F401
-import jitgrad.frontend.symbolic_ops as ops  # noqa: E402
-import jitgrad.frontend.symbolic_products as products  # noqa: E402, F401
-import jitgrad.frontend.symbolic_reduce as reductions  # noqa: E402, F401
-import jitgrad.frontend.symbolic_select as selections  # noqa: E402, F401
-import jitgrad.frontend.symbolic_shape as shapes  # noqa: E402, F401
-import jitgrad.frontend.symbolic_sort as sorting  # noqa: E402, F401
-import jitgrad.frontend.symbolic_update as updates  # noqa: E402, F401
+# The functions behind operators and methods: modules that need the classes above, so each is loaded
+# when it is first used, and every module of the front end can be the first one imported.
+_HOMES = {
+    "constants": "constants", "creation": "create", "indexing": "index", "joins": "join",
+    "maths": "math", "ops": "ops", "products": "products", "reductions": "reduce",
+    "selections": "select", "shapes": "shape", "sorting": "sort", "updates": "update",
+}  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return globals().setdefault(name, import_module(f".symbolic_{_HOMES[name]}", __package__))

@@ -218,7 +218,8 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> Te
     >>> arange(5, 0, -2).eval()
     array([5, 3, 1])
 
-    Raises `ValueError` for a step of 0, at the call if it must be.
+    Raises `ValueError` for a step of 0, and for a length that no int64 holds (of NaNs, of infinite
+    bounds), at the call if it must be.
     """
     if stop is None:
         start, stop = 0, start
@@ -259,14 +260,17 @@ def _computed_range(b: Builder, start: Any, stop: Any, step: Any, kind: DType, o
     """A range whose length is a value: ceil((stop - start) / step), at least 0."""
     work = F64 if kind.is_float else I64
     lo, hi, by = (cast(as_tensor_variable(a), work.np.name) for a in (start, stop, step))
+    limit = float(2**63)
     if kind.is_float:
-        count = cast(elemwise("ceil", (hi - lo) / by), "int64")
+        real = elemwise("ceil", (hi - lo) / by)
+        fits = elemwise("lt", real, limit)  # a NaN does not
+        count = cast(switch(fits, real, 0.0), "int64")
     else:
         count = -((lo - hi) // by)
-        count = switch(elemwise("eq", by, 0), -1, elemwise("maximum", count, 0))
-    if kind.is_float:
-        count = elemwise("maximum", count, 0)
-    n = size_of(count, "arange: the number of elements (a step of 0 has none)")
+        fits = elemwise("lt", abs(cast(hi, "float64") - cast(lo, "float64")), limit)
+    fits = fits & elemwise("ne", by, 0)
+    count = switch(fits, elemwise("maximum", count, 0), -1)
+    n = size_of(count, "arange: the number of elements (a step of 0, NaN or overflow has none)")
     place = b.cast(b("iota", type=tensor(I64, (n,)), axis=0), work)
     first, gap = (b.broadcast(v.value, place.type.shape, ()) for v in (lo, by))
     return wrap(b.cast(b.add(b.mul(place, gap), first), out))

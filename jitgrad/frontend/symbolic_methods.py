@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-import jitgrad.frontend.symbolic as front
-
 from ..errors import at
 from .source import here
 
@@ -362,3 +360,6 @@ class Operators:
         return front.constants.get_scalar_constant_value(self)
 
     get_constant_value = get_scalar_constant_value
+
+
+import jitgrad.frontend.symbolic as front  # noqa: E402  # it needs the class

@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import ShapeError, at
 from ..ir.build import Builder
 from ..ir.core import Value
-from ..ir.dims import DimLike, product
+from ..ir.dims import DimLike, maximum, product
 from ..ir.types import BOOL, DTYPES, F64, I64, DType, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
@@ -231,7 +231,8 @@ def ptp(a: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
 
 
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
-    """The middle of the elements in order, or the mean of the two middle ones; NaN if one is NaN.
+    """The middle of the elements in order, or the mean of the two middle ones; NaN if one is NaN,
+    or there are none.
 
     >>> median([3.0, 1.0, 2.0, 9.0]).eval()
     array(2.5)
@@ -242,13 +243,18 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> TensorVariable:
     kept = [i for i in range(v.type.rank) if i not in axes]
     shape = v.type.shape
     n = product([shape[a] for a in axes])
-    if n.__class__ is int and n == 0:
-        raise ShapeError(at("median of nothing", b.loc))
     v = v if v.type.dtype.is_float else b.cast(v, F64)
     flat = b.reshape(b.transpose(v, (*kept, *axes)), (*[shape[i] for i in kept], n))
-    line = wrap(b("sort", flat, axis=len(kept)))
-    low, high = (line[(Ellipsis, wrap(_size(b, d)))] for d in ((n - 1) // 2, n // 2))
-    last = line[..., -1]
+    order = b("sort", flat, axis=len(kept))
+    if n.__class__ is not int or n == 0:  # one NaN more, for the median of nothing
+        none = (0,) * len(kept)
+        nan = b.const(float("nan"), tensor(v.type.dtype, ()))
+        order = b("pad", order, nan, lo=(*none, 0), hi=(*none, 1), interior=(*none, 0))
+    line = wrap(order)
+    places = [(n - 1) // 2, n // 2, n - 1]
+    if n.__class__ is not int or n == 0:
+        places = [maximum(d, 0) for d in places]
+    low, high, last = (line[(Ellipsis, wrap(_size(b, d)))] for d in places)
     out = elemwise("select", elemwise("isnan", last), last, (low + high) * 0.5, keep=1)
     return wrap(_kept(b, out.value, v, axes, keepdims))
 

@@ -79,7 +79,7 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Tenso
     """From several tensors, for each element of `a` the one with its number.
 
     `choices` is a list of tensors, or a tensor whose first axis counts them; all broadcast. `mode`
-    is `take`'s; `out` must be None.
+    is `take`'s, but a negative number is out of bounds; `out` must be None.
 
     >>> choose([0, 1, 0], [[1, 2, 3], [10, 20, 30]]).eval()
     array([ 1, 20,  3])
@@ -101,8 +101,11 @@ def choose(a: Any, choices: Any, out: None = None, mode: str = "raise") -> Tenso
         a = wrap(values[0])
         table = stack([wrap(v) for v in values[1:]])
         count = as_tensor_variable(len(parts))
-    index = _moded("choose", a, count, mode)
     b = Builder(here())
+    index = _moded("choose", a, count, mode)
+    if mode == "raise":  # NumPy takes no negative number here
+        low = switch(elemwise("lt", index, 0), count, index)
+        index = wrap(b("wrap_index", low.value, size=_dim_value(count)))
     rest = table.value.type.shape[1:]
     # the index, and where each element of a choice lies, in the shape of both
     index_value, *lines = broadcast(b, "choose", [index.value, *(

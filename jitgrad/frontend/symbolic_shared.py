@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import os
+import threading
 from collections.abc import Iterable, Sequence
 from itertools import count
 from typing import Any
@@ -14,7 +16,6 @@ from ..errors import Loc, at
 from ..ir import types as ir
 from ..ir.core import Value
 from ..ir.dims import Dim, symbol
-from . import symbolic as _first  # noqa: F401  # the others need it whole
 from .reach import reach
 from .source import here
 from .symbolic import TensorVariable, _around
@@ -26,19 +27,61 @@ _count = count()
 _alive: WeakSet[SharedValue] = WeakSet()
 
 
+class Guard:
+    """A lock that calls which update a container hold from reading it to writing it.
+
+    Without it two threads could compute updates of the same value, and one of them would be lost.
+    Whoever needs several takes them in the order of their numbers.
+    """
+
+    __slots__ = ("__weakref__", "lock", "number")
+
+    def __init__(self) -> None:
+        self.number, self.lock = next(_count), threading.RLock()
+        _guards.add(self)
+
+
+_guards: WeakSet[Guard] = WeakSet()
+_guarding = Guard()
+
+
+def guards_of(targets: Iterable[Container]) -> list[Guard]:
+    """The guards of containers that are updated together, in order; made where there is none."""
+    with _guarding.lock:
+        targets = list(targets)
+        found = {c.guard.number: c.guard for c in targets if c.guard is not None}
+        without = [c for c in targets if c.guard is None]
+        if without:
+            joint = next(iter(found.values()), None) or Guard()
+            found[joint.number] = joint
+            for c in without:
+                c.guard = joint
+        return [found[k] for k in sorted(found)]
+
+
+def _after_fork_child() -> None:
+    for guard in list(_guards):  # a thread that does not exist here may hold the old lock
+        guard.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork_child)
+
+
 class Container:
     """The storage of a value of one type: `value` reads it, and checks what is put in.
 
     A function reads its inputs' defaults and its shared variables here, and puts updates here.
     """
 
-    __slots__ = ("__weakref__", "allow_downcast", "data", "name", "strict", "type")
+    __slots__ = ("__weakref__", "allow_downcast", "data", "guard", "name", "strict", "type")
 
     def __init__(self, type: TensorType, name: str | None = None, strict: bool = False,
                  allow_downcast: bool | None = None) -> None:  # fmt: skip
         self.type, self.name, self.strict = type, name, strict
         self.allow_downcast = allow_downcast
         self.data: np.ndarray | None = None
+        self.guard: Guard | None = None  # of what is updated by functions
 
     @property
     def value(self) -> Any:
@@ -51,7 +94,12 @@ class Container:
     def put(self, value: Any, borrow: bool = False) -> None:
         """Store `value` (None: nothing), a copy of it unless `borrow`; `TypeError` if it is not of
         the type."""
-        self.data = None if value is None else self.fit(value, borrow)
+        new = None if value is None else self.fit(value, borrow)
+        if self.guard is None:
+            self.data = new
+        else:
+            with self.guard.lock:  # not amid a call that would overwrite it
+                self.data = new
 
     def fit(self, value: Any, borrow: bool = False) -> np.ndarray:
         t = self.type
@@ -171,7 +219,7 @@ class SharedVariable(TensorVariable):
         if borrow and data.flags.writeable:
             data[...] = 0
         else:
-            self.container.data = np.zeros(data.shape, data.dtype)
+            self.container.put(np.zeros(data.shape, data.dtype), borrow=True)
 
     def clone(self) -> SharedVariable:
         """Another variable with the same container, so with the same value at all times."""

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref
 
 import numpy as np
 
 from ..errors import ShapeError, at
 from ..ir.build import Builder
-from ..ir.dims import Dim
 from ..ir.types import I64, tensor
 from .source import here
 from .symbolic import TensorVariable, as_tensor_variable, wrap
 from .symbolic_index import mask_places
 from .symbolic_join import concatenate
+from .symbolic_notes import Note, notes
 from .symbolic_ops import _common, cast, elemwise
 from .symbolic_reduce import max as largest
 from .symbolic_sizes import axis_of, dim, size_of
@@ -70,14 +71,15 @@ def topk_and_argtopk(x: Any, kth: int, axis: int = -1, sorted: bool = True,
     count = abs(int(kth))
     if n.__class__ is int and count > n:
         raise ValueError(at(f"topk: {count} elements of {n}", here()))
-    lead = (slice(None),) * place
-    order = argsort(x, place)
-    if n.__class__ is Dim:  # too few elements are an error, not fewer results
-        from .symbolic_ops import switch
-
-        enough = elemwise("ge", dim(n), count)
-        size_of(switch(enough, count, -1), "topk")
-    where = order[(*lead, slice(-count, None) if kth > 0 else slice(None, count))]
+    order = argsort(x, place).value
+    # a slice of just as many: too few elements are an error, not fewer results
+    starts, stops = [0] * x.ndim, list(order.type.shape)
+    starts[place], stops[place] = (n - count, n) if kth > 0 else (0, count)
+    b = Builder(here())
+    cut = b("slice", order, starts=tuple(starts), stops=tuple(stops), steps=(1,) * x.ndim)
+    notes[cut] = Note("topk", (ref(x.value),), text=f"topk: fewer than {count} elements",
+                      error=ValueError)  # fmt: skip
+    where = wrap(cut)
     return [take_along_axis(x, where, place), cast(where, idx_dtype)]
 
 

@@ -59,7 +59,6 @@ class Index:
                 for child in children:
                     by_child.setdefault(TABLE.get(child), []).append(entry)
 
-
     def candidates(self, op: Op) -> list:
         """The rules that may fire on an op."""
         entry = self.roots.get(op.opdef)

@@ -178,9 +178,10 @@ def test_references_are_good_to_an_ulp(name, f, points, rtol):
     stem, _, n = name.partition(".")
     row, attrs = TABLE[stem], {"n": int(n)} if n else {}
     ((low, high),) = row.domain
-    x = np.concatenate([np.random.default_rng(5).uniform(low, high, 200), points])
+    x = np.concatenate([np.random.default_rng(5).uniform(low, high, 50), points])
     for dtype in (F64, F32):
-        v = x.astype(dtype.np)
+        with np.errstate(over="ignore"):
+            v = x.astype(dtype.np)
         v = v[
             (v > low - 5) & (np.abs(v) != 1)
             | (stem not in ("asin", "acos", "atanh", "erfinv", "logit"))

@@ -113,7 +113,7 @@ def _polygamma_types(
 
 
 row("polygamma", 1, _polygamma_types, special.reference(special.polygamma),
-     "the n-th derivative of digamma, n >= 1", attrs={"n": "int"}, emit="math",
-     deriv=_polygamma_slope, domain=(_POLES,),
+     "the n-th derivative of digamma, n >= 1; its derivative is that of order n + 1",
+     attrs={"n": "int"}, emit="math", deriv=_polygamma_slope, domain=(_POLES,),
      edges="at 0 and negative integers inf for odd n, -inf for even; NaN at -inf; at negative "
      "numbers the digits are absolute")  # fmt: skip

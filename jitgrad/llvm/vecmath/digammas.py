@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from fractions import Fraction
+from typing import TYPE_CHECKING
 
 from ...ir.special import BERNOULLI, cotangent_derivative
 from .exponential import divide
@@ -33,6 +33,9 @@ from .expr import (
 from .gammas import PI, from_integer, product, sin_pi
 from .library import define, rarely
 from .logarithm import log_sum_parts
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 ROOT = {
     "f64": (1.4616321449683622, 9.549995429965697e-17),
@@ -85,7 +88,7 @@ FAR = {
 """(digamma(y + 1/2) - log(y)) y² in powers of 1/y², y >= 5/2; error 2^-58 and 2^-38 (f32)."""
 
 
-PI_LONG = Fraction("3.14159265358979323846264338327950288419716939937510")
+PI_LONG = "3.14159265358979323846264338327950288419716939937510"
 
 
 def _cot_pi(r: X) -> tuple[X, X]:
@@ -169,7 +172,7 @@ def _product(a: X, a_low: X, b: X, b_low: X) -> tuple[X, X]:
 def _parts(value: Fraction) -> tuple[float, float]:
     """A number as an unevaluated sum."""
     high = float(value)
-    return high, float(value - Fraction(high))
+    return high, float(value - value.from_float(high))
 
 
 def _plan(n: int) -> tuple[int, list[float]]:
@@ -187,6 +190,8 @@ def polygamma(x: X, n: int) -> X:
     Everything is by n! and of 1/x times a power of two, `up`, that leaves little of n!: neither
     powers nor n! leave the range before the result does. Large x take twice `up`.
     """
+    from fractions import Fraction  # takes 3 ms to load
+
     if x.dtype == "f32":
         return convert(polygamma(convert(x, "f64"), n), "f32")
     least, coefficients = _plan(n)
@@ -239,13 +244,15 @@ def polygamma(x: X, n: int) -> X:
         _, r = from_integer(a)
         c, c_low = _cot_pi(r)
         square, square_low = _product(c, c_low, c, c_low)
-        terms = [abs(k) * PI_LONG ** (n + 1) for k in cotangent_derivative(n)[(n + 1) % 2 :: 2]]
+        terms = [
+            abs(k) * Fraction(PI_LONG) ** (n + 1) for k in cotangent_derivative(n)[(n + 1) % 2 :: 2]
+        ]
         slope, slope_low = (a.constant(v) for v in _parts(terms[-1]))
         for term in terms[-2::-1]:
-            high, rest = _parts(term)
+            high, last = _parts(term)
             slope, slope_low = _product(slope, slope_low, square, square_low)
             slope, more = two_sum(slope, high)
-            slope, slope_low = fast_two_sum(slope, number(more) + (slope_low + rest))
+            slope, slope_low = fast_two_sum(slope, number(more) + (slope_low + last))
         if n % 2 == 0:
             slope, slope_low = _product(slope, slope_low, c, c_low)
         p, p_low = _product(others, low, by, by_low)

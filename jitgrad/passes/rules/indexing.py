@@ -149,6 +149,8 @@ def _gather_run(op: Op, b: Builder) -> Any:
     if made is None or idx.type.rank != 1 or splat(idx) is not None or n.__class__ is not int:
         return None
     places = [int(k) for k in made.attrs["value"].ravel()]
+    if not places:
+        return None
     step = places[1] - places[0] if len(places) > 1 else 1
     if step < 1 or any(c - a != step for a, c in pairwise(places)):
         return None
