@@ -90,6 +90,10 @@ def test_median_and_permutations():
     nan = np.array([1.0, np.nan, 2.0])
     x = T.dvector("x")
     assert np.isnan(T.median(x).eval({x: nan}))
+    none = function([x], [T.median(x), T.grad(T.median(x), x)])  # as the mean of nothing
+    assert np.isnan(none([])[0]) and none([])[1].shape == (0,)
+    assert np.isnan(T.median(np.zeros((0, 2)), 0).eval()).tolist() == [True, True]
+    assert T.median(np.zeros((2, 0)), 0).eval().shape == (0,)
     i = np.argsort(M, 1)
     back = np.empty_like(M)
     np.put_along_axis(back, i, M, 1)

@@ -242,3 +242,14 @@ def test_errors_name_the_line():
     g = function([x], x[2])
     with pytest.raises(IndexError, match="out of bounds"):
         g([1, 2])
+
+
+@both
+def test_constant_places_that_are_none(mode):
+    x = T.tensor("float64", shape=(3, 2), name="x")
+    for key in (np.zeros(0, int), (0, np.zeros(2, bool)), ([], [])):
+        y = T.inc_subtensor(x[key], x[key] * 3) * x
+        f = function([x], [x[key] * 2, y, T.grad(y.sum(), x)], mode=mode)
+        a = np.arange(6.0).reshape(3, 2)
+        for got, want in zip(f(a), (a[key], a * a, 2 * a)):
+            np.testing.assert_array_equal(got, want)

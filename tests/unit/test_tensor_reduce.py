@@ -146,6 +146,14 @@ def test_topk():
                      np.sort(x, 0)[-1:], np.argsort(x, 0, kind="stable")[-1:]], (M,))  # fmt: skip
     with pytest.raises(ValueError, match="other than 0"):
         T.topk(T.dvector(), 0)
+    x = T.dvector("x")
+    for kth in (3, -3):
+        f = function([x], T.topk(x, kth))
+        assert sorted(f([5.0, 7.0, 6.0])) == [5, 6, 7]
+        for short in ([], [1.0, 2.0]):
+            with pytest.raises(ValueError, match="fewer than 3") as err:
+                f(short)
+            assert "test_tensor_reduce.py" in str(err.value)
 
 
 @both

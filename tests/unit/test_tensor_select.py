@@ -49,6 +49,12 @@ def test_choose_and_take_along(mode):
           lambda x, i: [np.take_along_axis(x, i, 1),
                         np.take_along_axis(x.ravel(), i.ravel(), None)],
           (T3, i), mode=mode)  # fmt: skip
+    k = T.lvector("k")
+    f = function([k], [T.choose(k, [[10, 20], [30, 40]]), k.choose(T.eye(2))], mode=mode)
+    for bad in ([-1, 1], [0, 2]):  # a number is not counted from the end
+        with pytest.raises(IndexError, match="out of bounds") as err:
+            f(bad)
+        assert "test_tensor_select.py" in str(err.value)
 
 
 @both

@@ -138,6 +138,16 @@ def test_arange_dtypes_and_sizes():
         T.arange(0, 3, 0)
     with pytest.raises(ValueError, match="step of 0"):
         function([n], T.arange(0, 3, n))(0)
+    f = function([v], T.arange(v[0], v[1], v[2]))
+    np.testing.assert_array_equal(f([0, -2, -0.5]), np.arange(0, -2, -0.5))
+    assert f([0, -np.inf, 1]).shape == f([3, 3, 1]).shape == (0,)
+    for bad in ([0, 1, 0], [1, 1, 0], [1, 0, 0], [0, np.nan, 1], [0, 1e30, 1], [0, np.inf, 1]):
+        with pytest.raises(ValueError, match="arange") as err:
+            f(bad)
+        assert "test_tensor_shape.py" in str(err.value)
+    k = T.lvector("k")
+    with pytest.raises(ValueError, match="overflow"):
+        function([k], T.arange(k[0], k[1], k[2]))([-(2**63), 2**63 - 1, 2**62])
     with pytest.raises(TypeError, match="scalars"):
         T.arange(v)
 
