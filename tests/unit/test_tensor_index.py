@@ -245,6 +245,18 @@ def test_errors_name_the_line():
 
 
 @both
+def test_second_order_of_a_strided_slice_of_nothing(mode):
+    key = (slice(-4, -(10**6), 2), 1, np.array([True, False]))
+    x = T.dtensor3("x")
+    y = T.inc_subtensor(x[key], x[key] * 3) * x
+    g = T.grad((y * y).sum(), x)
+    w = T.cos(T.arange(x.size)).reshape(x.shape)
+    a = np.arange(8.0).reshape(2, 2, 2)
+    got = function([x], T.grad((g * w).sum(), x), mode=mode)(a)
+    np.testing.assert_allclose(got, 12 * a**2 * np.cos(np.arange(8)).reshape(a.shape), atol=1e-12)
+
+
+@both
 def test_constant_places_that_are_none(mode):
     x = T.tensor("float64", shape=(3, 2), name="x")
     for key in (np.zeros(0, int), (0, np.zeros(2, bool)), ([], [])):

@@ -248,7 +248,8 @@ def _slice_types(name: str, types: Types, attrs: Mapping, regions: tuple) -> tup
 
 
 def _slice(v: Any, *, starts: tuple, stops: tuple, steps: tuple) -> Any:
-    return v[tuple(slice(a, c, s) for a, c, s in zip(starts, stops, steps))]
+    # where nothing is taken `c` may lie before `a`, and below 0 Python counts from the end
+    return v[tuple(slice(a, max(a, c), s) for a, c, s in zip(starts, stops, steps))]
 
 
 def _slice_transpose(b: Any, op: Op, ct: Value, k: int) -> Value:
