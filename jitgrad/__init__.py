@@ -20,6 +20,9 @@ _HOMES = {
     ),
     "symbolic_function": ("function", "In", "Out", "Param", "Mode", "SharedVariable", "shared"),
     "updates": ("OrderedUpdates",),
+    "compile.mode": ("predefined_modes",),
+    "compile.profilemode": ("ProfileMode",),
+    "tensor": ("dot",),
     "frontend.pp": ("pp",),
     "printing": ("pprint",),
     "gradient": ("Lop", "Rop", "subgraph_grad"),
@@ -52,6 +55,8 @@ if TYPE_CHECKING:
     from . import tree as tree
     from . import updates as updates
     from .api import *  # noqa: F403
+    from .compile.mode import predefined_modes
+    from .compile.profilemode import ProfileMode
     from .errors import (
         DisconnectedInputError,
         DTypeError,
@@ -67,6 +72,7 @@ if TYPE_CHECKING:
     from .frontend.symbolic_clone import clone, clone_replace
     from .scan_module import foldl, foldr, map, reduce, scan
     from .symbolic_function import In, Mode, Out, Param, SharedVariable, function, shared
+    from .tensor import dot
     from .updates import OrderedUpdates
 
 

@@ -48,6 +48,8 @@ def convert_one(value: Any, type: TensorType, name: str) -> np.ndarray:
     if array.ndim != len(type.shape):
         raise ShapeError(f"{name} takes {type}, of rank {len(type.shape)}, not an array of shape "
                          f"{array.shape}, of rank {array.ndim}")  # fmt: skip
+    if array.dtype.num != want.num and array.dtype == want and array.dtype.isnative:
+        array = array.view(want)  # C's long long is an int64 of another number
     if array.ndim == 0:
         return np.array(array, want)
     if array.dtype == want and array.dtype.isnative and array.flags.aligned and array.size >= LARGE:

@@ -29,7 +29,7 @@ class PythonCall:
         self._inner = inner
         self.__name__ = self.__qualname__ = name
 
-    def __call__(self, *given: Any, **named: Any) -> Any:
+    def __call__(self, /, *given: Any, **named: Any) -> Any:
         return self._inner(*given, **named)
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class SlowCall:
     def refuse(self, *arrays: Any) -> Any:
         raise JitgradError(f"{self.name} does not take arguments that fit its inputs")
 
-    def __call__(self, *given: Any, **named: Any) -> Any:
+    def __call__(self, /, *given: Any, **named: Any) -> Any:
         return self.checked(self.convert(given, named))
 
     def whole(self, *values: Any) -> Any:

@@ -15,11 +15,12 @@ import numpy as np
 from . import config
 from .compile.io import In, Out, Param
 from .compile.mode import Mode, get_mode, stabilized
-from .errors import Loc, UnusedInputError, at
+from .errors import Loc, MissingInputError, UnusedInputError, at
 from .frontend.cut import cut
 from .frontend.pp import dim_text
+from .frontend.reach import reach
 from .frontend.source import here
-from .frontend.symbolic import TensorVariable, as_tensor_variable
+from .frontend.symbolic import TensorVariable, as_tensor_variable, wrap
 from .frontend.symbolic_ops import broadcast
 from .frontend.symbolic_shared import (
     Container,
@@ -124,7 +125,11 @@ def function(
     job = _Job(ins, wanted, _givens(givens, rebuild_strict, loc), loc)
     with _no_collection():
         job.update(updates, no_default_updates)
-        made = job.compiled(title, how, unused, allow_input_downcast, form, keys, stats)
+        try:
+            made = job.compiled(title, how, unused, allow_input_downcast, form, keys, stats)
+        except MissingInputError as err:  # a variable alone has no line
+            text = str(err)
+            raise err if "\n  at " in text else MissingInputError(at(text, loc)) from None
     if stats is not None:
         stats.compiled(perf_counter() - start, made.maker.compiled.timings)
     return made
@@ -158,7 +163,11 @@ class _Job:
                 raise ValueError(at("this shared variable already has an update expression: "
                                     f"{target!r}", loc))  # fmt: skip
             self.updates[id(target.value)] = target, _new_value(target, new, loc)
-        kept = {id(v.value) for v in no_default} if isinstance(no_default, (list, tuple)) else set()
+        several = isinstance(no_default, (list, tuple, set, frozenset))
+        if not several and not any(no_default is v for v in (True, False, None)):
+            raise TypeError(at("no_default_updates is True, False or a list of shared variables, "
+                               f"not {no_default!r:.80}", loc))  # fmt: skip
+        kept = {id(v.value) for v in no_default} if several else set()
         while True:
             roots = [*self.wanted, *(new for _, new in self.updates.values())]
             self.hidden = self._hidden(roots)
@@ -347,10 +356,15 @@ def evaluate_variable(variable: TensorVariable, inputs: Mapping[Any, Any] | None
 
     What was compiled is kept for the next time.
     """
-    given = dict(inputs or {})
-    for k in given:
+    given = {}
+    for k, value in dict(inputs or {}).items():
+        if isinstance(k, str):
+            k = _named(variable, k)
         if not isinstance(k, TensorVariable):
-            raise TypeError(f"eval takes a dict of variables, not of {type(k).__name__}")
+            raise TypeError(
+                at(f"eval takes a dict of variables, not of {type(k).__name__}", here())
+            )
+        given[k] = value
     key = tuple(given)
     if variable._cache is None:
         variable._cache = {}
@@ -358,3 +372,12 @@ def evaluate_variable(variable: TensorVariable, inputs: Mapping[Any, Any] | None
     if f is None:
         f = variable._cache[key] = function(list(key), variable)
     return f(*given.values())
+
+
+def _named(variable: TensorVariable, name: str) -> TensorVariable:
+    """The variable of this name that `variable` is computed from."""
+    found = [v for v in reach([variable.value]).values.values() if v.name == name]
+    if len(found) != 1:
+        count = "no variable" if not found else f"{len(found)} variables"
+        raise ValueError(at(f"eval: {variable!r} is computed from {count} named {name!r}", here()))
+    return wrap(found[0])

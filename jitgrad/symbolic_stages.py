@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .compile.mode import Mode, Program
-from .errors import ShapeError, at
+from .errors import ShapeError
 from .frontend.cut import cut
 from .frontend.reach import reach
 from .frontend.relations import Check
@@ -48,12 +48,12 @@ class _Step:
                 out.append(_CARRIER[:size])
                 continue
             if size < 0:
-                raise ValueError(at(f"negative dimensions are not allowed: {source.what} is "
-                                    f"{size}", source.loc))  # fmt: skip
+                raise ValueError("negative dimensions are not allowed: "
+                                 + source.fault(f"is {size}"))  # fmt: skip
             try:
                 out.append(np.empty(size, np.bool_))
             except (MemoryError, ValueError):
-                raise MemoryError(at(f"{source.what} is {size}", source.loc)) from None
+                raise MemoryError(source.fault(f"is {size}")) from None
         return out
 
 
@@ -92,7 +92,7 @@ class Prelude:
 
     def frozen(self) -> list[tuple]:
         """The prelude as plain data: for each stage messages, direct inputs, the program's text."""
-        return [([(s.name, s.what, s.loc) for s in step.sources], step.direct,
+        return [([(s.name, s.uses) for s in step.sources], step.direct,
                  None if step.fn is None else format_function(step.fn, locs=True),
                  [c.name for c in step.carriers])
                 for step in self.steps]  # fmt: skip

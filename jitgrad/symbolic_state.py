@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from .compile.io import Out
 from .compile.mode import Mode, Program
 from .compile.profiling import ProfileStats
 from .errors import at
@@ -128,6 +129,7 @@ class State:
         call._owner = self
         call.maker, call.profile, call.trust_input = self.maker, self.profile, False
         call.copy, call.free, call.get_shared = self.copy, self.free, self.shared
+        call.sync_shared = _nothing
         call.value, call.container = self.values, Containers(self)
         call.input_storage = [i.cell for i in self.inputs]
         call.n_returned_outputs = self.n_out
@@ -169,7 +171,7 @@ class State:
             k = len(args)
             if named or k > n or k < least:
                 if subset_is_mine and "output_subset" in named:
-                    subset = named.pop("output_subset")
+                    subset = self.chosen(named.pop("output_subset"))
                     return self.subset(call(*args, **named), subset)
                 outs = slow(*args, **named)
             else:
@@ -184,6 +186,15 @@ class State:
             return dict(zip(keys, outs)) if keys is not None else None
 
         return guarded(call, guards_of(targets)) if targets else call
+
+    def chosen(self, wanted: Any) -> Any:
+        """`output_subset`, looked at before anything is computed or updated."""
+        known = list(range(self.n_out)) if self.keys is None else list(self.keys)
+        wrong = [k for k in wanted if k not in known] if wanted is not None else []
+        if wrong:
+            raise ValueError(at(f"output_subset of {self.name} names {wrong!r:.80}; its outputs "
+                                f"are {known!r:.200}", here()))  # fmt: skip
+        return wanted
 
     def subset(self, outs: Any, wanted: Any) -> Any:
         """The results that `output_subset` names: by position, or by the keys of a dict."""
@@ -265,6 +276,10 @@ class State:
             exact.variants.clear()
 
 
+def _nothing() -> None:
+    """`f.sync_shared()`: shared variables are in memory, and up to date, after every call."""
+
+
 def guarded(call: Call, guards: Sequence[Guard]) -> Call:
     """`call`, one thread after the other: two that update the same container exclude each other."""
     first, *more = guards
@@ -288,10 +303,18 @@ class Maker:
 
     fgraph (old name env)  the optimized graph, as variables that `pp` and `debugprint` take
     compiled               the program with all stages; `mode` how it is run
+    inputs                 what it is given: objects with `variable`, `name` and `cell`
+    outputs                its results and new values of what it updates, as `Out(variable)`
     """
 
-    def __init__(self, compiled: Any, mode: Mode, before: Any = None) -> None:
+    def __init__(self, compiled: Any, mode: Mode, before: Any = None,
+                 inputs: Sequence[Input] = ()) -> None:  # fmt: skip
         self.compiled, self.mode, self.before = compiled, mode, before
+        self.inputs = list(inputs)
+
+    @property
+    def outputs(self) -> list[Out]:
+        return [Out(v) for v in self.fgraph.outputs]
 
     @property
     def fgraph(self) -> FunctionGraph:
@@ -324,7 +347,7 @@ def assemble(name: str, fn: Function, before: Any, mode: Mode, inputs: Sequence[
         before.compiled(mode, slow, accept if mode.native else ())
         slow.target = before.slowly(program.run, slow)
         program.call = before.quickly(program.call, slow) if mode.native else None
-    maker = Maker(program.compiled, mode, before)
+    maker = Maker(program.compiled, mode, before, inputs)
     state = State(name, program, slow, inputs, targets, n_out, form, keys, maker)
     state.profile = profile
     return state.callable()

@@ -56,8 +56,8 @@ class NanGuardMode(Mode):
                 self.report(f"{found} in the input {p.name or 'without a name'}: {_shown(a)}")
         return [np.array(a) for a in run(fn, arrays, Watched(self.look))]
 
-    def problem(self, value: Any) -> str:
-        """What is wrong with an array; "" where nothing is."""
+    def problem(self, value: Any, big: bool = True) -> str:
+        """What is wrong with an array; "" where nothing is. `big`: whether big values are."""
         a = np.asarray(value)
         if a.dtype.kind != "f" or not a.size:
             return ""
@@ -65,7 +65,7 @@ class NanGuardMode(Mode):
             return "NaN detected"
         if self.inf and np.isinf(a).any():
             return "Inf detected"
-        if self.big:
+        if self.big and big:
             with np.errstate(invalid="ignore"):
                 if np.any(np.abs(a[np.isfinite(a)]) > BIG):
                     return "Big value detected"
@@ -74,8 +74,10 @@ class NanGuardMode(Mode):
     def look(self, op: Op, args: Sequence[Any], outs: Sequence[Any]) -> None:
         if op.opdef.name == "constant":  # what is written is meant; what it leads to is looked at
             return
+        # integers may be big, and so may the same numbers as floats: random bits are
+        big = op.opdef.name != "cast" or op.operands[0].type.dtype.kind not in "iu"
         for a in outs:
-            found = self.problem(a)
+            found = self.problem(a, big)
             if not found:
                 continue
             by = f", made by {op.made_by}" if op.made_by else ""

@@ -22,15 +22,22 @@ from .symbolic_notes import recipes
 from .symbolic_ops import as_dim, is_number
 
 _PREFIX = "computed"
+_USES = 4
 
 
 class Source(NamedTuple):
-    """What gives a computed dim its number: an i64 scalar; the rest is for messages."""
+    """What gives a computed dim its number: an i64 scalar; the rest is for messages.
+
+    `uses` are the first places where the number became a size, and what of.
+    """
 
     value: Value
     name: str
-    what: str
-    loc: Loc | None
+    uses: list[tuple[str, Loc | None]]
+
+    def fault(self, text: str) -> str:
+        """A message, with the lines that it may be about."""
+        return "\nor ".join([at(f"{what}: {self.name} {text}", loc) for what, loc in self.uses])
 
 
 # By the symbol's name: a dim that is part of a polynomial is known there by its name alone. An
@@ -66,10 +73,13 @@ def dim_of(x: Any, what: str = "a size") -> DimLike:
         number = Builder(loc).cast(v, I64.rank0.dtype)
         found = _known[id(v)] = symbol(f"{_PREFIX}{len(_sources)}")
         name = v.name or (f"{v.op.opdef.name}(…)" if v.op is not None else "an unnamed variable")
-        _sources[repr(found)] = Source(number, name, f"{what}: {name}", loc)
+        _sources[repr(found)] = Source(number, name, [])
         if number is not v:
             _known[id(number)] = found
             _keep.append(v)
+    uses = _sources[repr(found)].uses
+    if len(uses) < _USES and (what, loc) not in uses:
+        uses.append((what, loc))
     return found
 
 

@@ -51,8 +51,8 @@ def fitted(value: Any, dtype: DType, rank: int, downcast: bool | None = None,
                          f"convert it by .astype({want.name!r}), or give {advice}")  # fmt: skip
     if array.ndim != rank:
         raise Misfit(AXES.format(rank, array.ndim, array.shape), rank=True)
-    if array.dtype == want and array.dtype.isnative:
-        return array
+    if array.dtype == want and array.dtype.isnative:  # C's long long is an int64 of another number
+        return array if array.dtype.num == want.num else array.view(want)
     with np.errstate(all="ignore"):
         return array.astype(want)
 
@@ -62,6 +62,9 @@ def _array(value: Any, strict: bool) -> np.ndarray:
         raise Misfit("expected an array-like object, but found a variable: maybe you are trying "
                      "to call a function on a (possibly shared) variable instead of a "
                      "number?")  # fmt: skip
+    mask = getattr(value, "mask", None) if isinstance(value, np.ndarray) else None
+    if mask is not None and np.any(mask):
+        raise Misfit("a masked array has elements without a value; give .filled(...) of it")
     if strict and not isinstance(value, np.ndarray):
         raise Misfit(f"expected an ndarray, got {type(value).__name__}, and strict=True converts "
                      "nothing")  # fmt: skip

@@ -48,7 +48,7 @@ class RandomStreams:
 
     def __init__(self, seed: Any = None, use_cuda: Any = None) -> None:
         self.default_instance_seed = seed
-        self._entropy = np.random.SeedSequence(seed).entropy
+        self._entropy = _entropy(seed)
         self.state_updates: list[tuple[StreamVariable, TensorVariable]] = []
 
     def updates(self) -> list[tuple[StreamVariable, TensorVariable]]:
@@ -57,7 +57,7 @@ class RandomStreams:
 
     def seed(self, seed: Any = None) -> None:
         """Start every stream anew, each in its own way, from `seed` (None: from the first one)."""
-        entropy = self._entropy if seed is None else seed
+        entropy = self._entropy if seed is None else _entropy(seed)
         for k, (rng, _) in enumerate(self.state_updates):
             rng.container.put(words(entropy, k))
 
@@ -89,6 +89,7 @@ class RandomStreams:
                dtype: Any = None, nstreams: Any = None) -> RandomVariable:  # fmt: skip
         """Normally distributed numbers, by the formula of Box and Muller (1958)."""
         kind = _float("normal", dtype, avg, std)
+        _within("normal", "std", std)
         draw = self._draw(*_shape("normal", size, ndim, avg, std))
         radius = math.sqrt(-2 * math.log(draw.unit(kind, open_=True)))
         z = radius * math.cos(float(2 * np.pi) * draw.unit(kind, word=1))
@@ -99,6 +100,7 @@ class RandomStreams:
                          nstreams: Any = None) -> RandomVariable:  # fmt: skip
         """Normally distributed numbers within two standard deviations of the mean."""
         kind = _float("truncated_normal", dtype, avg, std)
+        _within("truncated_normal", "std", std)
         draw = self._draw(*_shape("truncated_normal", size, ndim, avg, std))
         z = normal_quantile(_BELOW_2 + draw.unit(F64) * (1 - 2 * _BELOW_2))
         z = ops.cast(ops.clip(z, -2.0, 2.0), kind.np)
@@ -109,6 +111,8 @@ class RandomStreams:
                  prob: Any = None) -> RandomVariable:  # fmt: skip
         """How many of `n` trials succeed, each with probability `p`: `n` draws an element."""
         p = p if prob is None else prob
+        _within("binomial", "p", p, 1.0)
+        _within("binomial", "n", n)
         shape = _shape("binomial", size, ndim, n, p)
         n = as_tensor_variable(n)
         most = reductions.max(n) if n.ndim else n
@@ -285,3 +289,22 @@ def _size_of(what: str, given: Sequence[TensorVariable], axis: int) -> TensorVar
     if not sizes:
         raise ValueError(at(f"{what}: a size of -1 must overlap with a parameter's", here()))
     return dim(next((d for d in sizes if d.__class__ is not int or d != 1), 1))
+
+
+def _entropy(seed: Any) -> Any:
+    """What a seed stands for: an int or a sequence of ints, None for the system's."""
+    try:
+        return np.random.SeedSequence(seed).entropy
+    except (TypeError, ValueError):
+        raise ValueError(at("a seed is an integer from 0 on, a sequence of such, or None, not "
+                            f"{seed!r:.80}", here())) from None  # fmt: skip
+
+
+def _within(what: str, name: str, value: Any, high: float = np.inf) -> None:
+    """Raise for a parameter that is known, and not from 0 to `high`."""
+    known = as_tensor_variable(value).value.op
+    if known is not None and known.opdef.name == "constant":
+        a = np.asarray(known.attrs["value"])
+        if a.dtype.kind in "iuf" and not np.all((a >= 0) & (a <= high)):
+            limit = "at least 0" if high == np.inf else f"from 0 to {high:g}"
+            raise ValueError(at(f"{what}: {name} is {limit}, not {value!r:.80}", here()))

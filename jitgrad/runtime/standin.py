@@ -95,7 +95,7 @@ class PythonFunction:
     def __get__(self, obj: Any, owner: type | None = None) -> Any:
         return self if obj is None else types.MethodType(self, obj)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> Any:
         spec, core, prep, _keep = self._bound
         if spec is None or kwargs or len(args) != len(spec.args):
             return self._slow(*args, **kwargs)

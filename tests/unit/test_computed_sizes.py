@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import jitgrad.tensor as T
-from jitgrad import ShapeError, function
+from jitgrad import In, ShapeError, function, shared
 from jitgrad.frontend.symbolic import TensorVariable, wrap
 from jitgrad.frontend.symbolic_dims import bounds_of, dim_of
 from jitgrad.ir.build import Builder
@@ -105,3 +105,76 @@ def test_slices_by_values(mode: str) -> None:
                 expected = np.zeros(size)
                 expected[lo:hi] = 2 * a[lo:hi]
                 assert np.array_equal(gradient, expected)
+
+
+def test_an_error_names_each_line_that_made_a_size_of_the_value() -> None:
+    n = T.lscalar("n")
+    first = function([n], T.zeros((n,)))
+    second = function([n], T.ones((n, 2)))
+    for f in (first, second):
+        with pytest.raises(ValueError, match=r"zeros: a size: n is -3(?s:.)*\nor ones.*n is -3"):
+            f(-3)
+
+
+@pytest.mark.parametrize("given", [
+    2, True, np.int64(2), np.int32(2), np.uint8(2), np.array(2), np.array(2, ">i8"),
+    np.array(2, np.longlong), np.arange(6)[2:3].reshape(()),
+])  # fmt: skip
+def test_numbers_of_every_kind_are_sizes(given: Any) -> None:
+    n, x = T.lscalar("n"), T.dvector("x")
+    size = int(given)
+    f = function([n], T.arange(n))
+    assert np.array_equal(f(given), np.arange(size))
+    w = shared(np.arange(12.0).reshape(6, 2), "w")
+    g = function([n, x], [w[n : 2 * n], x[:n]])
+    for a in (np.arange(3.0), np.arange(6.0)[::-2], np.arange(3), [0, 1, 2],
+              np.arange(3.0, dtype=">f8"), np.arange(3, dtype=np.float32)):  # fmt: skip
+        part, head = g(given, a)
+        assert np.array_equal(part, w.get_value()[size : 2 * size])
+        assert np.array_equal(head, np.asarray(a)[:size])
+
+
+@pytest.mark.parametrize("given", [1.0, [1], "a", None, 2**70, np.array([1]), 1j])
+def test_what_is_no_integer_is_no_size(given: Any) -> None:
+    n = T.lscalar("n")
+    with pytest.raises(TypeError, match="n"):
+        function([n], T.arange(n))(given)
+
+
+def test_a_small_integer_keeps_its_range() -> None:
+    n = T.bscalar("n")
+    f = function([n], T.zeros((n,)))
+    assert f(127).shape == (127,) and f(np.int8(3)).shape == (3,)
+    for bad in (128, np.int64(3)):
+        with pytest.raises(TypeError, match="expected int8"):
+            f(bad)
+    g = function([In(n, strict=True)], T.zeros((n,)))
+    assert g(np.array(3, np.int8)).shape == (3,)
+    with pytest.raises(TypeError, match="strict"):
+        g(3)
+
+
+def test_relations_of_a_prelude_are_named() -> None:
+    x, y = T.dvectors("x", "y")
+    f = function([x, y], T.zeros((T.cast((x + y).sum(), "int64"),)))
+    for a in ([1.0, 2.0], np.arange(4.0)[::-2]):
+        with pytest.raises(ShapeError, match=r"(?s)in add: x has shape.*test_computed_sizes"):
+            f(a, [1.0])
+
+
+def test_a_failed_call_changes_nothing() -> None:
+    n = shared(2, "n")
+    f = function([], T.zeros((n,)), updates=[(n, n - 3)])
+    assert f().shape == (2,)
+    with pytest.raises(ValueError, match="negative"):
+        f()
+    assert n.get_value() == -1
+
+
+def test_large_sizes() -> None:
+    n = T.lscalar("n")
+    f = function([n], T.arange(n).sum())
+    for size in (4095, 4096, 4097, 100_000):
+        assert f(size) == size * (size - 1) // 2
+    with pytest.raises(MemoryError, match="n is"):
+        function([n], T.zeros((n,)))(2**60)
