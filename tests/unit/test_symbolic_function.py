@@ -164,8 +164,11 @@ def test_eval():
     assert z.eval({x: 1.0, y: 2.0}) == 5
     assert z.eval({y: 2.0, x: 1.0}) == 5
     assert T.constant(3).eval() == 3
+    assert z.eval({"x": 1.0, "y": 2.0}) == 5
     with pytest.raises(TypeError, match="dict of variables"):
-        z.eval({"x": 1.0})
+        z.eval({3: 1.0})
+    with pytest.raises(ValueError, match="no variable named 'w'"):
+        z.eval({"w": 1.0})
 
 
 def test_any_name_will_do():
